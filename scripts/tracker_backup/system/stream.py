@@ -1,0 +1,146 @@
+"""Programs that carry data, through pipes, with every exit code read; the only user of subprocess.
+
+A child is the leader of its own session and is killed with its whole group. What it says on stderr is kept up to a
+bound, so that neither a chatty nor a failing program can fill memory or block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from typing import IO, TYPE_CHECKING, Self
+
+from tracker_backup.errors import CommandError
+from tracker_backup.system.process import clean_environment, require_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+_STDERR_BYTES = 64 * 1024
+
+
+class Child:
+    """A running program with pipes on stdin and stdout; use it as a context manager, which ends it in any case."""
+
+    def __init__(self, argv: Sequence[str], *, low_priority: bool = False) -> None:
+        """Start the program `argv[0]`, looked up in the system's own directories.
+
+        `low_priority` gives it the lowest CPU priority, for work that nobody waits for.
+
+        Raises CommandError when it is missing or cannot be started.
+        """
+        self.name = os.path.basename(argv[0])
+        path = argv[0] if "/" in argv[0] else require_program(argv[0])
+        command = [require_program("nice"), "-n", "19", path] if low_priority else [path]
+        try:
+            self._process = subprocess.Popen(
+                [*command, *argv[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=clean_environment(),
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise CommandError(f"cannot run {path}: {error}") from error
+        self._stderr = bytearray()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """The pipe into the program."""
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe out of the program."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def __enter__(self) -> Self:
+        """Return the running program."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill what is still running, with its whole process group, and close the pipes."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self.stdin, self.stdout):
+            with contextlib.suppress(BrokenPipeError):  # unsent bytes for a program that is gone
+                pipe.close()
+        self._listener.join()
+
+    def finish(self, timeout_seconds: float | None = None) -> int:
+        """Close stdin, wait for the end and return the exit code (negative: the signal that ended it).
+
+        Raises CommandError when it does not end within `timeout_seconds`.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
+        try:
+            return self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            raise CommandError(f"{self.name} did not end within {timeout_seconds} s") from None
+
+    def require_success(self) -> None:
+        """Wait for the end.
+
+        Raises CommandError, with the program's last words, unless it exits with 0.
+        """
+        code = self.finish()
+        if code != 0:
+            raise CommandError(f"{self.name} {describe_exit(code)}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """Return the end of what the program said on stderr, on one line."""
+        self._listener.join(timeout=5)
+        lines = bytes(self._stderr).decode(errors="replace").strip().splitlines()
+        return " / ".join(lines[-3:])[:400] or "it said nothing"
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as pipe:
+            while part := pipe.read(4096):
+                self._stderr += part
+                del self._stderr[:-_STDERR_BYTES]
+
+
+def describe_exit(code: int) -> str:
+    """Return "exited with N", or "was killed by SIGNAME" for the negative code of a signal."""
+    if code >= 0:
+        return f"exited with {code}"
+    return f"was killed by {signal.Signals(-code).name}"
+
+
+class Feeder:
+    """A thread that writes into a child while the caller reads what comes out; its error reaches the caller."""
+
+    def __init__(self, feed: Callable[[], None]) -> None:
+        """Start `feed` in a thread of its own."""
+        self._feed = feed
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._feed()
+        except BaseException as error:  # noqa: BLE001 - raised again in join(), in the thread that waits
+            self._error = error
+
+    def join(self) -> None:
+        """Wait for the thread and raise what it raised, a broken pipe excepted: the child's exit code tells more."""
+        self._thread.join()
+        if self._error is not None and not isinstance(self._error, BrokenPipeError):
+            raise self._error
