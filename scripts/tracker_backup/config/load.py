@@ -1,0 +1,191 @@
+"""Find, read and check a configuration; all that is wrong with it is told at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tracker_backup.config.model import Config, Job, Keep, ScheduleSettings, SourceSettings
+from tracker_backup.config.schema import schema_errors
+from tracker_backup.errors import ConfigurationError, PrivilegeError
+
+DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
+_INSTANCE_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_DEFAULT_KEEP = {"last": 2, "daily": 7}
+_DEFAULT_JOBS = [{"name": "daily", "schedule": "0 3 * * *"}]
+
+
+def config_directory() -> Path:
+    """Return the directory of the instances' configuration files."""
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or "/etc/tracker-backup")
+
+
+def find_config(instance: str | None, path: str | None) -> Path:
+    """Return the configuration file that the command line means; without `instance` and `path`, the only one there is.
+
+    Raises ConfigurationError when there is none, or more than one to choose from.
+    """
+    if path is not None:
+        return Path(path).absolute()
+    directory = config_directory()
+    if instance is not None:
+        if not _INSTANCE_NAME.fullmatch(instance):
+            raise ConfigurationError(f"{instance!r} is not an instance's name: small letters, digits and hyphens")
+        return directory / f"{instance}.yml"
+    try:
+        found = sorted(directory.glob("*.yml"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot look into {directory}: {error.strerror}") from error
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        if directory.exists() and not os.access(directory, os.R_OK | os.X_OK):
+            raise PrivilegeError(f"{directory} can be read by root only", hint="run the same command with sudo")
+        raise ConfigurationError(
+            f"there is no configuration in {directory}",
+            hint="provision the host with `ansible-playbook site.yml`, or name a file with --config PATH",
+        )
+    names = ", ".join(file.stem for file in found)
+    raise ConfigurationError(f"several instances are configured: {names}", hint="choose one with --instance NAME")
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises ConfigurationError with every error in it, each with its path; PrivilegeError when it may not be read.
+    """
+    document = _read(path)
+    errors = schema_errors(document)
+    if not isinstance(document, dict):
+        raise _refused(path, errors)
+    errors += semantic_errors(document)
+    if not _INSTANCE_NAME.fullmatch(path.stem):
+        errors.append(f"{path.name}: the file's name is the instance's: small letters, digits and hyphens, then .yml")
+    if errors:
+        raise _refused(path, errors)
+    return build_config(document, path)
+
+
+def semantic_errors(document: dict[str, Any]) -> list[str]:
+    """Return what no schema can say: names used twice, unknown sources, schedules that cannot be, one place for two."""
+    errors = []
+    jobs, sources = _dictionaries(document.get("jobs")), _dictionaries(document.get("sources"))
+    for key, items in (("jobs", jobs), ("sources", sources)):
+        counted = Counter(str(item.get("name")) for item in items)
+        errors += [f"{key}: the name {name!r} is used {times} times" for name, times in counted.items() if times > 1]
+    if sources:
+        known = {source.get("name") for source in sources}
+        for index, job in enumerate(jobs):
+            unknown = [name for name in job.get("sources") or [] if name not in known]
+            errors += [f"jobs[{index}].sources: there is no source {name!r}" for name in unknown]
+    errors += _schedule_errors(jobs)
+    stack, repository = document.get("stack"), document.get("repository")
+    if isinstance(stack, str) and isinstance(repository, str) and _inside(stack, repository):
+        errors.append("repository: the stack's directory lies inside it; choose a directory of its own")
+    return errors
+
+
+def build_config(document: dict[str, Any], path: Path) -> Config:
+    """Return the configuration of a document that was found free of errors, with defaults filled in."""
+    instance = path.stem
+    repository = Path(document["repository"])
+    schedule = document.get("schedule", {})
+    sources = document.get("sources")
+    return Config(
+        instance=instance,
+        file=path,
+        stack=Path(document["stack"]),
+        repository=repository,
+        staging=Path(document.get("staging", repository / ".staging")),
+        state_directory=Path(document.get("state_directory", f"/var/lib/tracker-backup/{instance}")),
+        log_file=Path(document.get("log_file", f"/var/log/tracker-backup/{instance}.log")),
+        jobs=tuple(_job(job) for job in document.get("jobs", _DEFAULT_JOBS)),
+        sources=None if sources is None else tuple(_source(source) for source in sources),
+        check=document.get("check", "auto"),
+        compression_level=document.get("compression_level", 3),
+        rate_limit_mib_per_second=document.get("rate_limit_mib_per_second", 0),
+        max_run_seconds=document.get("max_run_seconds", 21600),
+        max_write_stall_seconds=document.get("max_write_stall_seconds", 2),
+        schedule=ScheduleSettings(
+            target=schedule.get("target", "cron.d"),
+            user=schedule.get("user", "root"),
+            command=Path(schedule.get("command", "/usr/local/bin/tracker-backup")),
+        ),
+        ping_url=document.get("ping_url"),
+    )
+
+
+def _read(path: Path) -> Any:
+    import yaml  # 16 ms, which --version and --help need not pay
+
+    try:
+        with path.open("rb") as file:
+            if os.geteuid() == 0:
+                _refuse_writable_by_others(path, os.fstat(file.fileno()))
+            return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"there is no configuration file {path}", hint="`ls` its directory, or see --instance and --config"
+        ) from None
+    except PermissionError:
+        raise PrivilegeError(f"{path} may be read by root only", hint="run the same command with sudo") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where is not None else ""
+        problem = getattr(error, "problem", None) or "it is not UTF-8 text"
+        raise ConfigurationError(f"{path}{line}: not valid YAML: {problem}") from error
+
+
+def _refuse_writable_by_others(path: Path, status: os.stat_result) -> None:
+    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigurationError(
+            f"{path} can be changed by others than root, who would decide what root runs and reads",
+            hint=f"sudo chown root {path} && sudo chmod 0600 {path}",
+        )
+
+
+def _refused(path: Path, errors: list[str]) -> ConfigurationError:
+    listed = "\n".join(f"  {error}" for error in errors)
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return ConfigurationError(f"{path}: {count}\n{listed}", hint="the running schedule was left as it is")
+
+
+def _dictionaries(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _schedule_errors(jobs: list[dict[str, Any]]) -> list[str]:
+    from tracker_backup.schedule.entries import schedule_problem
+
+    errors = []
+    for index, job in enumerate(jobs):
+        schedule = job.get("schedule")
+        problem = schedule_problem(schedule) if isinstance(schedule, str) and schedule else None
+        if problem is not None:
+            errors.append(f"jobs[{index}].schedule: {problem}")
+    return errors
+
+
+def _inside(path: str, directory: str) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(os.path.normpath(directory))
+
+
+def _job(job: dict[str, Any]) -> Job:
+    keep = job.get("keep", _DEFAULT_KEEP)
+    sources = job.get("sources")
+    return Job(
+        name=job["name"],
+        schedule=job.get("schedule"),
+        keep=Keep(last=keep.get("last", 0), daily=keep.get("daily", 0)),
+        sources=None if sources is None else tuple(sources),
+    )
+
+
+def _source(source: dict[str, Any]) -> SourceSettings:
+    return SourceSettings(source["name"], source["type"], Path(source["path"]), source.get("service"))

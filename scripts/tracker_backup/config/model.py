@@ -1,0 +1,76 @@
+"""The configuration as the program uses it: frozen, complete, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MANUAL_JOB = "manual"
+"""The job of runs that take chosen sources only; they never count for a job of the configuration."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How many backups of a job are kept; 0 switches a rule off."""
+
+    last: int = 0
+    daily: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A schedule, the sources it takes (None: all), and how long its backups are kept."""
+
+    name: str
+    schedule: str | None
+    keep: Keep
+    sources: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """A source that the configuration names itself."""
+
+    name: str
+    type: str
+    path: Path
+    service: str | None = None
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """Where the crontab entries go: `cron.d`, `crontab`, or the path of a plain file."""
+
+    target: str
+    user: str
+    command: Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """One instance's configuration; paths are absolute, defaults filled in."""
+
+    instance: str
+    file: Path
+    stack: Path
+    repository: Path
+    staging: Path
+    state_directory: Path
+    log_file: Path
+    jobs: tuple[Job, ...]
+    sources: tuple[SourceSettings, ...] | None
+    check: str
+    compression_level: int
+    rate_limit_mib_per_second: float
+    max_run_seconds: int
+    max_write_stall_seconds: float
+    schedule: ScheduleSettings
+    ping_url: str | None = field(default=None, repr=False)
+
+    def job(self, name: str) -> Job | None:
+        """Return the job of that name, or None."""
+        return next((job for job in self.jobs if job.name == name), None)
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return the command-line arguments that name this instance in messages and crontab lines."""
+        return ("--instance", self.instance)
