@@ -1,0 +1,182 @@
+"""Run what `make check`, `make test` and `make test-all` are made of, and say how long each stage took.
+
+Quiet stages run two at a time with their output kept back: one that passes prints a line, one that fails
+prints all of it. The others, tests and Molecule scenarios, run one after the other and print as they go.
+Every stage runs even if an earlier one failed. The last line counts the parts of all of them: a linter is
+one part, a test is one, a scenario is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / ".cache" / "reports"
+BUDGET_SECONDS = {"check": 60, "test": 25 * 60, "test-all": 70 * 60}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command; `report` is the JUnit file that it writes, if it has parts to count."""
+
+    name: str
+    command: tuple[str, ...]
+    report: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a stage: its seconds, and how many of its parts passed, failed and were skipped."""
+
+    name: str
+    seconds: float
+    passed: int
+    failed: int
+    skipped: int = 0
+
+    def line(self) -> str:
+        """Return the stage's line in the table."""
+        verdict = "FAILED" if self.failed else "ok"
+        counts = f"{self.passed} passed, {self.failed} failed" + (
+            f", {self.skipped} skipped" if self.skipped else ""
+        )
+        return f"  {verdict:<6}  {self.name:<24} {self.seconds:7.1f} s   {counts}"
+
+
+def linters() -> list[Stage]:
+    """Return the stages that read the sources, the slowest first."""
+    generated = [
+        Stage(f"{target} is current", ("python", f"tools/{tool}", "--check"))
+        for target, tool in (
+            ("docs/configuration.md", "config_docs.py"),
+            ("docs/cli.md", "cli_docs.py"),
+            ("the role's README", "role_readme.py"),
+        )
+    ]
+    return [
+        Stage("ansible-lint", ("ansible-lint", "--offline", "--quiet")),
+        Stage("mypy", ("mypy",)),
+        *generated,
+        Stage("yamllint", ("yamllint", "--strict", ".")),
+        Stage("docstrings", ("interrogate", "--quiet")),
+        Stage("ruff check", ("ruff", "check")),
+        Stage("ruff format", ("ruff", "format", "--check")),
+    ]
+
+
+def pytest(name: str, *arguments: str) -> Stage:
+    """Return a stage that runs pytest and leaves a report to count from."""
+    report = REPORTS / "pytest.xml"
+    return Stage(name, ("pytest", "--quiet", f"--junitxml={report}", *arguments), report)
+
+
+def count(stage: Stage, code: int) -> tuple[int, int, int]:
+    """Return how many parts of a finished stage passed, failed and were skipped.
+
+    Without a report the stage is one part. With one, a bad exit code counts as a failure even if
+    no test failed.
+    """
+    if stage.report is None or not stage.report.exists():
+        return int(code == 0), int(code != 0), 0
+    suites = list(ET.parse(stage.report).getroot().iter("testsuite"))  # noqa: S314 -- written by our own pytest
+    tests, failures, errors, skipped = (
+        sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
+    )
+    failed = failures + errors
+    return tests - failed - skipped, max(failed, int(code != 0)), skipped
+
+
+def run(stage: Stage, *, quiet: bool) -> Result:
+    """Run one stage to its end; quiet, print its line then, and its output only if it failed."""
+    if stage.report:
+        stage.report.unlink(missing_ok=True)
+    started = time.monotonic()
+    done = subprocess.run(
+        stage.command,
+        cwd=ROOT,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+    )
+    result = Result(stage.name, time.monotonic() - started, *count(stage, done.returncode))
+    if quiet:
+        again = f"{done.stdout}\n          once more: {' '.join(stage.command)}\n" if result.failed else ""
+        print("\n".join(filter(None, (result.line(), again))), flush=True)
+    return result
+
+
+def run_quietly(stages: list[Stage]) -> list[Result]:
+    """Run stages two at a time, in their order."""
+    with ThreadPoolExecutor(max_workers=2) as lanes:
+        return list(lanes.map(lambda stage: run(stage, quiet=True), stages))
+
+
+def run_openly(stages: list[Stage]) -> list[Result]:
+    """Run stages one after the other, each below a heading."""
+    results = []
+    for stage in stages:
+        print(f"\n== {stage.name}: {' '.join(stage.command)}", flush=True)
+        results.append(run(stage, quiet=False))
+    return results
+
+
+def molecule(target: str) -> list[Stage]:
+    """Return the Molecule stage, or none where Molecule cannot run (an error in CI, where it has to)."""
+    runner = ROOT / "molecule" / "run"
+    asked = subprocess.run([runner, "--can-run"], cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
+    if asked.returncode != 0 and os.environ.get("CI") != "true":
+        print("\nMolecule cannot run here (the reason stands above): its scenarios are left out.", flush=True)
+        return []
+    report = REPORTS / "molecule.xml"
+    return [
+        Stage(
+            "Molecule",
+            (str(runner), "--all" if target == "test-all" else "--core", f"--junitxml={report}"),
+            report,
+        )
+    ]
+
+
+def run_target(target: str) -> list[Result]:
+    """Run all stages of a target and return their results."""
+    if target == "check":
+        return run_quietly([pytest("quick tests", "-m", "not slow", "tests/unit", "tests/docs"), *linters()])
+    selection = () if target == "test-all" else ("-m", "not slow")
+    tests = pytest("all tests" if target == "test-all" else "tests", "--durations=10", *selection)
+    return run_quietly(linters()) + run_openly([tests]) + run_openly(molecule(target))
+
+
+def main() -> int:
+    """Run the target named on the command line; exit 1 if anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=BUDGET_SECONDS)
+    target: str = parser.parse_args().target
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    results = run_target(target)
+    seconds, budget = time.monotonic() - started, BUDGET_SECONDS[target]
+    print(f"\nmake {target}", *(result.line() for result in results), sep="\n")
+    over = "" if seconds <= budget else ": OVER ITS BUDGET"
+    print(f"  {seconds:.0f} s of the {budget} s that it may take{over}")
+    passed, failed, skipped = (
+        sum(getattr(result, key) for result in results) for key in ("passed", "failed", "skipped")
+    )
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
+    return int(failed > 0 or passed == 0)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
