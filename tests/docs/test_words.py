@@ -13,7 +13,8 @@ from support.documents import ROOT, documents
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 EMPTY = re.compile(
     r"\b(simply|obviously|of course|seamless\w*|effortless\w*|blazing\w*|state[- ]of[- ]the[- ]art|"
-    r"cutting[- ]edge|robust|powerful|elegant|leverag\w+|world[- ]class|enterprise[- ]grade|production[- ]ready|lorem)\b",
+    r"cutting[- ]edge|robust|powerful|elegant|leverag\w+|world[- ]class|enterprise[- ]grade|"
+    r"production[- ]ready|lorem)\b",
     re.IGNORECASE,
 )
 
