@@ -1,20 +1,20 @@
 """What can go wrong, and the exit code that says so.
 
-    TrackerBackupError            1  failed, nothing published
-    ├── UsageError                2  the command line asks for something that cannot be
-    ├── ConfigurationError        2  configuration or stack: what is wrong stands in the message
-    ├── PrivilegeError            2  needs root, or another user's rights
-    ├── SourceError               1  a source could not be copied
-    │   └── SourcePendingError    3  its database does not exist yet
-    ├── RepositoryError           1  the repository cannot be read or written
-    ├── RestoreError              1  nothing was restored, or not all of it
-    ├── ScheduleError             1  the crontab could not be read or written
-    ├── CommandError              1  a program is missing, failed, or took too long
-    ├── PartialError              3  some sources were taken, others not
-    ├── LockHeldError             4  another run is at work
-    ├── CheckFailedError          5  what was stored or copied is damaged
-    ├── DeadlineError             1  the run took longer than it may
-    └── Terminated          129/130/143  hung up, interrupted, terminated
+TrackerBackupError            1  failed, nothing published
+├── UsageError                2  the command line asks for something that cannot be
+├── ConfigurationError        2  configuration or stack: what is wrong stands in the message
+├── PrivilegeError            2  needs root, or another user's rights
+├── SourceError               1  a source could not be copied
+│   └── SourcePendingError    3  its database does not exist yet
+├── RepositoryError           1  the repository cannot be read or written
+├── RestoreError              1  nothing was restored, or not all of it
+├── ScheduleError             1  the crontab could not be read or written
+├── CommandError              1  a program is missing, failed, or took too long
+├── PartialError              3  some sources were taken, others not
+├── LockHeldError             4  another run is at work
+├── CheckFailedError          5  what was stored or copied is damaged
+├── DeadlineError             1  the run took longer than it may
+└── TerminatedError     129/130/143  hung up, interrupted, terminated
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class DeadlineError(TrackerBackupError):
     """The run took longer than `max_run_seconds`."""
 
 
-class Terminated(TrackerBackupError):
+class TerminatedError(TrackerBackupError):
     """A signal asked the program to stop; 128 + its number is the exit code."""
 
     def __init__(self, signal_number: int, name: str) -> None:

@@ -161,7 +161,7 @@ def _dictionaries(value: Any) -> list[dict[str, Any]]:
 
 
 def _schedule_errors(jobs: list[dict[str, Any]]) -> list[str]:
-    from tracker_backup.schedule.entries import schedule_problem
+    from tracker_backup.schedule.expression import schedule_problem
 
     errors = []
     for index, job in enumerate(jobs):

@@ -33,19 +33,17 @@ def render_path(parts: Any) -> str:
 
 def _explain(error: Any) -> str:
     shown = "the value" if "ping_url" in error.absolute_path else repr(error.instance)
-    match error.validator:
-        case "additionalProperties":
-            known = ", ".join(sorted(error.schema.get("properties", {})))
-            unknown = sorted(set(error.instance) - set(error.schema.get("properties", {})), key=str)
-            return f"unknown key {', '.join(map(repr, unknown))}; known are {known}"
-        case "pattern" if "ping_url" in error.absolute_path:
-            return "is not an http or https address"
-        case "pattern" if error.validator_value.startswith("^/["):
-            return f"{shown} is not an absolute path without control characters"
-        case "pattern" if "a-z0-9-" in error.validator_value:
-            return f"{shown} is not a name: small letters, digits and hyphens, at most 32"
-        case "not":
-            return f"{shown} is taken by the program itself"
-        case "type" if error.validator_value == "object" and error.instance is None:
-            return "is empty"
+    pattern = str(error.validator_value) if error.validator == "pattern" else ""
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known), key=str)
+        return f"unknown key {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
+    if error.validator == "not":
+        return f"{shown} is taken by the program itself"
+    if pattern.startswith("^https"):
+        return "is not an http or https address"
+    if pattern.startswith("^/["):
+        return f"{shown} is not an absolute path without control characters"
+    if pattern == "^[a-z0-9-]{1,32}$":
+        return f"{shown} is not a name: small letters, digits and hyphens, at most 32"
     return str(error.message)

@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import CommandError
@@ -111,7 +112,7 @@ def run_bytes(
         raise CommandError(f"cannot run {path}: {error}") from error
     done = _wait(running, tuple(argv), timeout_seconds)
     if check and done.exit_code != 0:
-        raise CommandError(f"{os.path.basename(path)} exited with {done.exit_code}: {_last_words(done.stderr)}")
+        raise CommandError(f"{Path(path).name} exited with {done.exit_code}: {_last_words(done.stderr)}")
     return done
 
 

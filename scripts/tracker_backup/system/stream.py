@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from tracker_backup.errors import CommandError
@@ -33,7 +34,7 @@ class Child:
 
         Raises CommandError when it is missing or cannot be started.
         """
-        self.name = os.path.basename(argv[0])
+        self.name = Path(argv[0]).name
         path = argv[0] if "/" in argv[0] else require_program(argv[0])
         command = [require_program("nice"), "-n", "19", path] if low_priority else [path]
         try:
@@ -48,21 +49,10 @@ class Child:
             )
         except OSError as error:
             raise CommandError(f"cannot run {path}: {error}") from error
+        self.stdin, self.stdout, self._stderr_pipe = _pipes(self._process)
         self._stderr = bytearray()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-
-    @property
-    def stdin(self) -> IO[bytes]:
-        """The pipe into the program."""
-        assert self._process.stdin is not None
-        return self._process.stdin
-
-    @property
-    def stdout(self) -> IO[bytes]:
-        """The pipe out of the program."""
-        assert self._process.stdout is not None
-        return self._process.stdout
 
     def __enter__(self) -> Self:
         """Return the running program."""
@@ -109,11 +99,16 @@ class Child:
         return " / ".join(lines[-3:])[:400] or "it said nothing"
 
     def _listen(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as pipe:
+        with self._stderr_pipe as pipe:
             while part := pipe.read(4096):
                 self._stderr += part
                 del self._stderr[:-_STDERR_BYTES]
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise CommandError("a pipe is missing")  # cannot be: all three were asked for
+    return process.stdin, process.stdout, process.stderr
 
 
 def describe_exit(code: int) -> str:

@@ -1,0 +1,1 @@
+"""What can be backed up: one sub-package per type of source, all behind the driver of `interface`."""

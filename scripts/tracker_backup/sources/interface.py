@@ -1,0 +1,112 @@
+"""The seam between a run and the types of source: what a driver takes, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to back up, on this host, now.
+
+    `why` is a sentence for people: how it was found. `mount` is `file` where a container sees the single file and
+    not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`.
+    """
+
+    name: str
+    type: str
+    path: Path
+    service: str | None = None
+    why: str = ""
+    mount: str = "directory"
+    container_path: str | None = None
+
+
+@dataclass(frozen=True)
+class CopyContext:
+    """What a driver needs to take a snapshot.
+
+    `directory` is private and empty; `deadline` is a moment of the monotonic clock; `progress` is told bytes done
+    and bytes in all; `last_rate` is the previous copy's rate in bytes per second, where there was one.
+    """
+
+    directory: Path
+    deadline: float
+    progress: Callable[[int, int], None]
+    rate_limit_bytes_per_second: float = 0
+    max_write_stall_seconds: float = 2
+    last_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A consistent raw copy of a source at one instant.
+
+    `write_stall_seconds` is how long the copy may have kept the tracker's writes waiting; `pause_seconds` how long its
+    container was frozen; `engine` holds facts of the database for the manifest.
+    """
+
+    source: Source
+    path: Path
+    snapshot_at: datetime
+    raw_bytes: int
+    method: str
+    seconds: float
+    write_stall_seconds: float = 0.0
+    pause_seconds: float = 0.0
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the engine's own check said: `ok` is None where this host's tools cannot tell."""
+
+    check: str
+    ok: bool | None
+    seconds: float
+    messages: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as it stands in the manifest."""
+        return {
+            "check": self.check,
+            "ok": self.ok,
+            "seconds": round(self.seconds, 3),
+            "messages": list(self.messages),
+        }
+
+
+class RunningCheck(Protocol):
+    """A check in a process of its own."""
+
+    def result(self) -> CheckResult:
+        """Wait for the end of the check and return what it found."""
+
+    def abandon(self) -> None:
+        """End the check, whatever it is doing."""
+
+
+class Driver(Protocol):
+    """One type of source."""
+
+    artifact_suffix: str
+    restored_suffix: str
+
+    def take(self, source: Source, context: CopyContext) -> Snapshot:
+        """Take a snapshot.
+
+        Raises SourceError, with what to do, when it cannot be had, and DeadlineError when the run's time is over.
+        """
+
+    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> RunningCheck:
+        """Start the engine's own check of a raw copy that nobody else uses."""
+
+    def estimate_bytes(self, source: Source) -> int:
+        """Return an upper estimate of the raw copy's size in bytes."""

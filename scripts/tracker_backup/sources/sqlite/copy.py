@@ -1,0 +1,174 @@
+"""The pinned copy: the online backup API, run from a connection that holds its read transaction open.
+
+A copy made in steps starts again whenever another process writes, and so never ends on a busy tracker
+(https://www.sqlite.org/c3ref/backup_finish.html). With the snapshot pinned first, on the very connection that is copied
+from, later writes go to the WAL behind it: no step is ever repeated, and the steps are free for progress, a rate
+limit, a deadline and for flushing what was written.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import DeadlineError, SourceError
+from tracker_backup.sources.sqlite.opening import explain, open_source
+from tracker_backup.sources.sqlite.strategy import ways_out
+from tracker_backup.system.files import create_private, flush_and_drop, free_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracker_backup.sources.interface import CopyContext
+    from tracker_backup.sources.sqlite.opening import DatabaseFile
+
+CHUNK_BYTES = 16 * 1024 * 1024
+SOURCE_RESERVE_BYTES = 64 * 1024 * 1024
+"""While the snapshot is pinned the WAL can only grow; with less than this left on its disk the copy is given up."""
+
+_STEP_OK = (0, 101)  # SQLITE_OK, SQLITE_DONE
+
+
+@dataclass(frozen=True)
+class PinnedCopy:
+    """What became of a copy; `locked_seconds` is the time for which the snapshot was held."""
+
+    snapshot_at: datetime
+    locked_seconds: float
+    restarts: int
+
+
+def copy_pinned(
+    database: DatabaseFile, target: Path, context: CopyContext, stall_limit_seconds: float | None
+) -> PinnedCopy:
+    """Copy a live database into the new private file `target`.
+
+    With `stall_limit_seconds` the copy is given up when it has held its lock for that long (rollback journals, where
+    writers wait meanwhile); nothing is flushed then before the lock is released.
+
+    Raises SourceError when SQLite cannot read it, the disk of either side fills up, the file is replaced meanwhile or
+    the stall limit passes; DeadlineError when the run's time is over. `target` is left for the caller to remove.
+    """
+    descriptor = create_private(target)  # kept open: closing any descriptor of it would drop SQLite's locks
+    try:
+        with closing(open_source(database)) as source, closing(_open_target(target)) as copy:
+            steps = _Steps(database, target, descriptor, context, stall_limit_seconds)
+            snapshot_at = _pin(source, database)
+            steps.begin()
+            try:
+                source.backup(copy, pages=steps.chunk_pages, progress=steps.after_step, sleep=0)
+            except sqlite3.Error as error:
+                raise _explain_copy(error, database, target) from error
+            if not source.in_transaction:
+                raise SourceError(f"{database.path}: the snapshot was lost during the copy", hint="report this")
+            source.execute("ROLLBACK")
+            locked_seconds = steps.elapsed()
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    _refuse_replaced(database)
+    return PinnedCopy(snapshot_at, locked_seconds, steps.restarts)
+
+
+class _Steps:
+    """What happens between two steps of the copy."""
+
+    def __init__(
+        self, database: DatabaseFile, target: Path, descriptor: int, context: CopyContext, stall_limit: float | None
+    ) -> None:
+        self.chunk_pages = max(1, CHUNK_BYTES // database.page_size)
+        self.restarts = 0
+        self._database = database
+        self._target = target
+        self._descriptor = descriptor
+        self._context = context
+        self._stall_limit = stall_limit
+        self._remaining: int | None = None
+        self._began = time.monotonic()
+
+    def begin(self) -> None:
+        """Start the clock: the snapshot is pinned from now on."""
+        self._began = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Return the seconds since the snapshot was pinned."""
+        return time.monotonic() - self._began
+
+    def after_step(self, status: int, remaining: int, total: int) -> None:
+        """Called by SQLite's backup after each step, with pages remaining and in all."""
+        if status not in _STEP_OK:
+            # Python would try again for ever; the pinned source cannot be busy, so the copy itself is in trouble.
+            raise SourceError(f"cannot write {self._target}: SQLite says {status}", hint="look at its disk")
+        if self._remaining is not None and remaining > self._remaining:
+            self.restarts += 1
+        self._remaining = remaining
+        done = (total - remaining) * self._database.page_size
+        if self._stall_limit is None:
+            flush_and_drop(self._descriptor)
+            self._watch_source_disk()
+        elif self.elapsed() > self._stall_limit and remaining:
+            raise SourceError(
+                f"{self._database.path} could not be copied within max_write_stall_seconds "
+                f"({self._stall_limit:g} s): {done} of {total * self._database.page_size} bytes were",
+                hint=ways_out(str(self._database.path)),
+            )
+        if time.monotonic() > self._context.deadline:
+            raise DeadlineError(
+                f"max_run_seconds passed while {self._database.path} was being copied",
+                hint="raise max_run_seconds, or rate_limit_mib_per_second if one is set",
+            )
+        self._context.progress(done, total * self._database.page_size)
+        self._hold_back(done)
+
+    def _hold_back(self, done: int) -> None:
+        limit = self._context.rate_limit_bytes_per_second
+        if limit and self._stall_limit is None:
+            time.sleep(max(0.0, min(done / limit - self.elapsed(), self._context.deadline - time.monotonic())))
+
+    def _watch_source_disk(self) -> None:
+        free = free_bytes(self._database.path.parent)
+        if free < SOURCE_RESERVE_BYTES:
+            raise SourceError(
+                f"the disk of {self._database.path} is nearly full ({free // 1024**2} MiB left), and its -wal grows "
+                "for as long as the copy runs: given up",
+                hint="make room there, or put `staging` on another disk",
+            )
+
+
+def _open_target(target: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(target, isolation_level=None)
+    # The file is new and private: nothing to roll back to, flushed by us chunk by chunk, and no page is read again.
+    connection.execute("PRAGMA journal_mode=OFF")
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA cache_size=-512")
+    return connection
+
+
+def _pin(source: sqlite3.Connection, database: DatabaseFile) -> datetime:
+    try:
+        source.execute("BEGIN")
+        # The cheapest read that takes the lock; it does not parse the schema, which may be too new for this library.
+        source.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise explain(error, database.path) from error
+    return datetime.now(UTC)
+
+
+def _explain_copy(error: sqlite3.Error, database: DatabaseFile, target: Path) -> SourceError:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+        return SourceError(f"no room left for {target}", hint="make room there, or name another disk with `staging`")
+    return explain(error, database.path)
+
+
+def _refuse_replaced(database: DatabaseFile) -> None:
+    try:
+        status = database.path.stat()
+    except OSError as error:
+        raise SourceError(f"{database.path} vanished during the copy: {error.strerror}") from error
+    if (status.st_dev, status.st_ino) != database.identity:
+        raise SourceError(f"{database.path} was replaced by another file during the copy", hint="run the backup again")
