@@ -1,0 +1,1 @@
+"""When backups run: the crontab entries, where they stand, and the times they stand for."""

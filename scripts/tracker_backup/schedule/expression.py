@@ -1,0 +1,92 @@
+"""Cron expressions: which ones we take, and what they say.
+
+Three readers have to agree on an expression: the cron daemon, which runs the job; python-crontab, which writes the
+line; croniter, which tells when it is due. Each takes spellings that another one refuses or reads differently, so
+only the common ground is allowed: five fields of numbers, names, ranges, lists and steps, or one of cron's words.
+"""
+
+from __future__ import annotations
+
+import re
+
+WORDS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+"""Cron's words for common schedules. `@reboot` is none of them: it names no time."""
+
+_VALUE = r"(?:[0-9]{1,2}|[A-Za-z]{3})"
+_RANGE = rf"{_VALUE}(?:-{_VALUE}(?:/[0-9]{{1,2}})?)?"
+_FIELD = re.compile(rf"\*(?:/[0-9]{{1,2}})?|{_RANGE}(?:,{_RANGE})*")
+# A time of day, daily or on one weekday: what most have, and no reason to load two libraries at every start.
+_ORDINARY = re.compile(r"[0-5]?[0-9] (?:[01]?[0-9]|2[0-3]) \* \* [*0-7]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FIELDS = 5
+
+
+def normalized(schedule: str) -> str:
+    """Return the expression with single blanks between its fields."""
+    return " ".join(schedule.split())
+
+
+def either_day_counts(schedule: str) -> bool:
+    """Tell whether a day has to match the day of month *or* the weekday; else it has to match both.
+
+    That is cron's rule: "or" as soon as neither of the two fields begins with an asterisk.
+    """
+    if schedule.startswith("@"):
+        return False
+    _, _, day, _, weekday = schedule.split()
+    return not (day.startswith("*") or weekday.startswith("*"))
+
+
+def minutes(schedule: str) -> frozenset[int]:
+    """Return the minutes of the hour at which a valid expression can start something."""
+    from croniter import croniter
+
+    field = croniter.expand(normalized(schedule))[0][0]
+    return frozenset(range(60)) if field == ["*"] else frozenset(int(minute) for minute in field)
+
+
+def schedule_problem(schedule: str) -> str | None:
+    """Say what is wrong with an expression and what to write instead; None when it can be used."""
+    if _CONTROL.search(schedule):
+        return "it holds a line break or another control character"
+    schedule = normalized(schedule)
+    if _ORDINARY.fullmatch(schedule):
+        return None
+    if schedule.startswith("@"):
+        return None if schedule in WORDS else f"unknown word; known are {', '.join(WORDS)}"
+    fields = schedule.split()
+    if len(fields) != _FIELDS:
+        return f'it has {len(fields)} fields, not minute, hour, day, month, weekday; "0 3 * * *" is 03:00 every day'
+    for field in fields:
+        if not _FIELD.fullmatch(field):
+            return f'"{field}" is not understood; use numbers, names, ranges (1-5), lists (1,15) or steps (*/2)'
+    return _disagreement(schedule) or _never(schedule)
+
+
+def _disagreement(schedule: str) -> str | None:
+    """Say where python-crontab and croniter do not read the expression, or read it differently from cron."""
+    from croniter import croniter
+
+    if not _written(schedule) or not croniter.is_valid(schedule):
+        return "a value is out of range; minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7"
+    _, _, days, _, weekdays = croniter.expand(schedule)[0]
+    if either_day_counts(schedule) and ["*"] in (days, weekdays):
+        # To cron "15 * 1-7" means every day, but both libraries turn 1-7 into * and get the 15th only.
+        return "day and weekday are given and one covers every day, which means every day: write * in both"
+    return None
+
+
+def _written(schedule: str) -> str | None:
+    """Return the expression as python-crontab will write it, None where it cannot."""
+    from crontab import CronSlices
+
+    try:
+        return str(CronSlices(schedule).render())
+    except (ValueError, KeyError, TypeError):  # a TypeError comes from sorting names among numbers
+        return None
+
+
+def _never(schedule: str) -> str | None:
+    from tracker_backup.schedule import due
+
+    return "no calendar has such a day: it would never run" if due.never_fires(schedule) else None

@@ -1,0 +1,79 @@
+"""The schedule as the rest of the program sees it: apply, remove, inspect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracker_backup.config.model import Config
+from tracker_backup.errors import ConfigurationError
+from tracker_backup.schedule.entries import Entry, ScheduledJob, build_entries, user_problem
+from tracker_backup.schedule.targets.cron_directory import CRON_DIRECTORY, CronDirectory
+from tracker_backup.schedule.targets.interface import Target
+from tracker_backup.schedule.targets.plain_file import PlainFile
+from tracker_backup.schedule.targets.user_table import UserCrontab
+
+
+@dataclass(frozen=True)
+class ScheduleState:
+    """What stands in the crontab: where, whether at all, whether as it should, what is wrong, what should stand."""
+
+    where: str
+    present: bool
+    matches: bool
+    problems: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+def entries_of(config: Config) -> tuple[Entry, ...]:
+    """Return the crontab entries that a configuration asks for; a job without a schedule has none.
+
+    Raises ConfigurationError that lists everything cron could not take; for `config check`, too.
+    """
+    jobs = [ScheduledJob(job.name, job.schedule) for job in config.jobs if job.schedule is not None]
+    if (wrong := user_problem(config.schedule.user)) is not None:
+        raise ConfigurationError(f"schedule.user: {wrong}")
+    return build_entries(config.instance, jobs, command=str(config.schedule.command), arguments=config.arguments())
+
+
+def target_of(config: Config, *, cron_directory: Path = CRON_DIRECTORY) -> Target:
+    """Return the place that `schedule.target` names.
+
+    Raises ConfigurationError when it names none.
+    """
+    name, user = config.schedule.target, config.schedule.user
+    if name == "cron.d":
+        return CronDirectory(config.instance, user, directory=cron_directory)
+    if name == "crontab":
+        return UserCrontab(config.instance, user)
+    if name.startswith("/"):
+        return PlainFile(config.instance, Path(name))
+    raise ConfigurationError(f"schedule.target: {name!r} is neither cron.d, crontab nor an absolute path")
+
+
+def apply(config: Config, *, dry_run: bool = False) -> bool:
+    """Put the configuration's entries in place; return whether something had to change.
+
+    With `dry_run` nothing does, and the answer says whether it would have.
+
+    Raises ConfigurationError, PrivilegeError or ScheduleError; the crontab is as it was, then.
+    """
+    return target_of(config).apply(entries_of(config), dry_run=dry_run)
+
+
+def remove(config: Config, *, dry_run: bool = False) -> bool:
+    """Take the instance's entries out; return whether there were any. Needs no valid schedule.
+
+    Raises ConfigurationError, PrivilegeError or ScheduleError; the crontab is as it was, then.
+    """
+    return target_of(config).remove(dry_run=dry_run)
+
+
+def inspect(config: Config) -> ScheduleState:
+    """Compare what stands in the crontab with what should.
+
+    Raises ConfigurationError, PrivilegeError (a user's table, without root) or ScheduleError.
+    """
+    entries, target = entries_of(config), target_of(config)
+    state = target.inspect(entries)
+    return ScheduleState(target.where, state.present, state.matches, state.problems, entries)
