@@ -86,8 +86,7 @@ def kind(schema: Schema, path: str, root: Schema) -> str:
         return f"[{path}](#{anchor(path)})"
     if schema.get("refers_to") == "absolute_path":
         return "absolute path"
-    names = {"string": "text", "integer": "whole number"}
-    return names.get(schema["type"], schema["type"]) + limits(schema)
+    return {"string": "text", "integer": "whole number"}.get(schema["type"], str(schema["type"])) + limits(schema)
 
 
 def anchor(title: str) -> str:

@@ -23,9 +23,7 @@ def publish(description: str, target: Path, text: str) -> int:
         return 0
     name = str(target.relative_to(ROOT))
     if check:
-        lines = difflib.unified_diff(
-            present.splitlines(), text.splitlines(), name, "as it should be", n=1, lineterm=""
-        )
+        lines = difflib.unified_diff(present.splitlines(), text.splitlines(), name, "as it should be", n=1, lineterm="")
         print(*lines, f"{name} is not current. Run: make docs", sep="\n", file=sys.stderr)
         return 1
     target.parent.mkdir(parents=True, exist_ok=True)

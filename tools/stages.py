@@ -45,9 +45,7 @@ class Result:
     def line(self) -> str:
         """Return the stage's line in the table."""
         verdict = "FAILED" if self.failed else "ok"
-        counts = f"{self.passed} passed, {self.failed} failed" + (
-            f", {self.skipped} skipped" if self.skipped else ""
-        )
+        counts = f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
         return f"  {verdict:<6}  {self.name:<24} {self.seconds:7.1f} s   {counts}"
 
 

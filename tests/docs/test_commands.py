@@ -12,22 +12,14 @@ import pytest
 from support.documents import ROOT, commands, documents
 
 # docs/decisions tells what was true on its day, and the generated page is the measure itself.
-READ = [
-    path
-    for path in documents()
-    if "decisions" not in path.parts and path.name not in {"cli.md", "CHANGELOG.md"}
-]
-FILE = re.compile(
-    r"^(?:\./)?((?:tools|molecule|demo|scripts|playbooks|tests|\.ci)/[\w./-]+|site\.yml|[\w/]+\.yml)$"
-)
+READ = [path for path in documents() if "decisions" not in path.parts and path.name not in {"cli.md", "CHANGELOG.md"}]
+FILE = re.compile(r"^(?:\./)?((?:tools|molecule|demo|scripts|playbooks|tests|\.ci)/[\w./-]+|site\.yml|[\w/]+\.yml)$")
 
 
 @cache
 def make_targets() -> set[str]:
     """Return the targets of the Makefile."""
-    return set(
-        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    )
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
 @cache

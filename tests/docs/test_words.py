@@ -29,9 +29,7 @@ def kept_files() -> list[Path]:
         check=True,
     )
     paths = [ROOT / name for name in listed.stdout.splitlines()]
-    return [
-        path for path in paths if path.is_file() and not path.is_symlink() and b"\0" not in path.read_bytes()
-    ]
+    return [path for path in paths if path.is_file() and not path.is_symlink() and b"\0" not in path.read_bytes()]
 
 
 def test_nothing_is_left_for_later() -> None:
