@@ -41,7 +41,7 @@ packages=$(cat requirements.txt "$requirements" | grep -c '==')
 echo "Making .venv with $("$python" --version) ($python): $packages packages, as pinned in $requirements. About 30 s."
 rm -rf .venv
 "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --progress-bar off \
+.venv/bin/python -m pip install --quiet --quiet --no-input --disable-pip-version-check --progress-bar off \
     --requirement "$requirements"
 .venv/bin/python -m pip check --disable-pip-version-check >/dev/null || {
     echo "The pins in $requirements do not fit together: .venv/bin/python -m pip check" >&2

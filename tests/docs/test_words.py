@@ -28,7 +28,7 @@ def kept_files() -> list[Path]:
         text=True,
         check=True,
     )
-    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    paths = [ROOT / name for name in listed.stdout.splitlines() if ROOT / name != Path(__file__)]
     return [path for path in paths if path.is_file() and not path.is_symlink() and b"\0" not in path.read_bytes()]
 
 

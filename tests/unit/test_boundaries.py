@@ -29,7 +29,7 @@ def users(library: str) -> set[str]:
     return {
         str(module.relative_to(PACKAGE))
         for module in MODULES
-        if library in {name.split(".")[0] for name in imported(ast.parse(module.read_text(encoding="utf-8")))}
+        if any(f"{name}.".startswith(f"{library}.") for name in imported(ast.parse(module.read_text(encoding="utf-8"))))
     }
 
 
@@ -54,7 +54,7 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
         ("croniter", "schedule/"),
         ("jsonschema", "config/"),
         ("rich", "report/"),
-        ("urllib", "report/"),
+        ("urllib.request", "report/"),
     ],
 )
 def test_a_library_is_used_in_its_place_only(library: str, place: str) -> None:
