@@ -1,0 +1,63 @@
+"""What a Compose project says, as far as a backup needs it: frozen, interpolated, secrets kept out of reprs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+MountKind = Literal["bind", "volume", "tmpfs", "other"]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Something mounted into a container at the absolute path `target`.
+
+    `source` is the absolute host path of a bind mount, the name of a volume, or empty (tmpfs, anonymous volume).
+    """
+
+    kind: MountKind
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a container's environment and the files that set it, for explanations."""
+
+    value: str = field(repr=False)
+    origin: str
+    from_env_file: bool = False
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a Compose project."""
+
+    name: str
+    image: str | None = None
+    container_name: str | None = None
+    working_dir: str | None = None
+    variables: Mapping[str, Variable] = field(default_factory=dict, repr=False)
+    mounts: tuple[Mount, ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The container's environment as the Compose files make it."""
+        return {name: variable.value for name, variable in self.variables.items()}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project: its directory, the files that were read, and its services by name.
+
+    `name` is the value of the label com.docker.compose.project on its containers.
+    """
+
+    name: str
+    directory: Path
+    files: tuple[Path, ...]
+    services: Mapping[str, Service]
+    notes: tuple[str, ...] = ()
