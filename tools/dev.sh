@@ -8,7 +8,7 @@ requirements=requirements-dev.txt
 stamp=.venv/.made-from
 
 usable() {
-    "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+    "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 find_python() {
@@ -31,8 +31,8 @@ if ! python=$(find_python); then
     }
 fi
 
-made_from=$("$python" -c 'import os, sys; print(os.getcwd(), os.path.realpath(sys.executable), sys.version.split()[0])')
-made_from="$made_from $(cat requirements.txt "$requirements" | cksum)"
+interpreter=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version.split()[0])')
+made_from="$(pwd) $interpreter $(cat requirements.txt "$requirements" | cksum)"
 if [ "$made_from" = "$(cat "$stamp" 2>/dev/null)" ]; then
     exit 0
 fi

@@ -1,0 +1,99 @@
+"""The runner of the make targets: what it counts must be true, whatever a stage does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import stages
+from stages import Stage
+
+
+def python(name: str, code: str, report: Path | None = None) -> Stage:
+    """Return a stage that runs a line of Python."""
+    return Stage(name, (sys.executable, "-c", code), report)
+
+
+@pytest.mark.parametrize(("code", "expected"), [("", (1, 0)), ("raise SystemExit(3)", (0, 1))])
+def test_a_stage_without_a_report_is_one_part(code: str, expected: tuple[int, int]) -> None:
+    result = stages.run(python("a linter", code), quiet=True)
+
+    assert (result.passed, result.failed) == expected
+
+
+def test_a_real_pytest_report_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "test_x.py").write_text(
+        "import pytest\n"
+        "def test_a(): pass\n"
+        "def test_b(): assert False\n"
+        "@pytest.fixture\n"
+        "def broken(): raise OSError\n"
+        "def test_c(broken): pass\n"
+        "@pytest.mark.skipif(True, reason='so')\n"
+        "def test_d(): pass\n"
+    )
+    report = tmp_path / "report.xml"
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", "-c", "/dev/null")
+
+    result = stages.run(Stage("tests", (*command, f"--junitxml={report}", str(tmp_path)), report), quiet=True)
+
+    assert (result.passed, result.failed, result.skipped) == (1, 2, 1)
+
+
+def test_a_report_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text('<testsuites><testsuite tests="7" failures="0" errors="0" skipped="0"/></testsuites>')
+
+    result = stages.run(python("tests", "raise SystemExit(2)", report), quiet=True)
+
+    assert (result.passed, result.failed) == (0, 1)
+
+
+def test_a_bad_end_after_good_tests_is_a_failure(tmp_path: Path) -> None:
+    """Say, a run that was ended because it hung: no test failed, but it is not green either."""
+    report = tmp_path / "report.xml"
+    code = (
+        f'open({str(report)!r}, \'w\').write(\'<testsuite tests="2" failures="0" errors="0" skipped="0"/>\');'
+        "raise SystemExit(1)"
+    )
+
+    result = stages.run(python("tests", code, report), quiet=True)
+
+    assert (result.passed, result.failed) == (2, 1)
+
+
+def test_a_failing_stage_shows_what_it_said_a_passing_one_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    stages.run_quietly([python("good", "print('all is ' + 'well')"), python("bad", "exit('it ' + 'broke')")])
+
+    printed = capsys.readouterr().out
+    assert "it broke" in printed
+    assert "all is well" not in printed
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, results: list[stages.Result]) -> int:
+    """Run the runner's main function with the results of a made-up target."""
+    monkeypatch.setattr(sys, "argv", ["stages.py", "check"])
+    monkeypatch.setattr(stages, "run_target", lambda target: results)
+    return stages.main()
+
+
+@pytest.mark.parametrize(
+    ("results", "code", "last"),
+    [
+        ([stages.Result("a", 1, 3, 0), stages.Result("b", 1, 1, 0)], 0, "4 passed, 0 failed"),
+        ([stages.Result("a", 1, 3, 0, 2), stages.Result("b", 1, 0, 1)], 1, "3 passed, 1 failed, 2 skipped"),
+        ([], 1, "0 passed, 0 failed"),
+    ],
+)
+def test_the_last_line_is_the_sum_of_all_stages(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    results: list[stages.Result],
+    code: int,
+    last: str,
+) -> None:
+    assert run_main(monkeypatch, results) == code
+
+    assert capsys.readouterr().out.splitlines()[-1] == last
