@@ -19,6 +19,7 @@ _FIELD = re.compile(rf"\*(?:/[0-9]{{1,2}})?|{_RANGE}(?:,{_RANGE})*")
 _ORDINARY = re.compile(r"[0-5]?[0-9] (?:[01]?[0-9]|2[0-3]) \* \* [*0-7]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FIELDS = 5
+_EVERY = tuple(frozenset(values) for values in (range(60), range(24), range(1, 32), range(1, 13), range(7)))
 
 
 def normalized(schedule: str) -> str:
@@ -39,10 +40,7 @@ def either_day_counts(schedule: str) -> bool:
 
 def minutes(schedule: str) -> frozenset[int]:
     """Return the minutes of the hour at which a valid expression can start something."""
-    from croniter import croniter
-
-    field = croniter.expand(normalized(schedule))[0][0]
-    return frozenset(range(60)) if field == ["*"] else frozenset(int(minute) for minute in field)
+    return _values(normalized(schedule))[0]
 
 
 def schedule_problem(schedule: str) -> str | None:
@@ -67,13 +65,35 @@ def _disagreement(schedule: str) -> str | None:
     """Say where python-crontab and croniter do not read the expression, or read it differently from cron."""
     from croniter import croniter
 
-    if not _written(schedule) or not croniter.is_valid(schedule):
+    written = _written(schedule)
+    if written is None or not croniter.is_valid(schedule):
         return "a value is out of range; minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7"
-    _, _, days, _, weekdays = croniter.expand(schedule)[0]
-    if either_day_counts(schedule) and ["*"] in (days, weekdays):
-        # To cron "15 * 1-7" means every day, but both libraries turn 1-7 into * and get the 15th only.
+    _, _, days, _, weekdays = _values(schedule)
+    if either_day_counts(schedule) and (days == _EVERY[2] or weekdays == _EVERY[4]):
+        # To cron "15 * 1-7" means every day; both libraries turn 1-7 into * and get the 15th only.
         return "day and weekday are given and one covers every day, which means every day: write * in both"
+    if not _means_the_same(schedule, written):
+        # It does so with weekdays up to 7: 7-7 becomes every day, 1-7/2 every other day from Sunday.
+        return f'python-crontab would write it as "{written}", which is something else; list the values: 0,1,3,5'
     return None
+
+
+def _means_the_same(schedule: str, written: str) -> bool:
+    readable = written in WORDS or all(_FIELD.fullmatch(field) for field in written.split())
+    if not readable or _values(schedule) != _values(written):
+        return False
+    return either_day_counts(schedule) == either_day_counts(written)
+
+
+def _values(schedule: str) -> list[frozenset[int]]:
+    """Return the values that each field allows."""
+    from croniter import croniter
+
+    fields = croniter.expand(schedule)[0]
+    return [
+        every if field == ["*"] else frozenset(int(value) for value in field)
+        for field, every in zip(fields, _EVERY, strict=True)
+    ]
 
 
 def _written(schedule: str) -> str | None:

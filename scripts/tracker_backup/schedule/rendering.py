@@ -25,7 +25,8 @@ def render_table(entries: Sequence[Entry], *, user: str | None = None) -> str:
     for entry in entries:
         item = table.new(command=entry.command, comment=entry.label, user=user, pre_comment=True)
         item.setall(entry.schedule)
-    text = str(table.render())
+    # A table made from no text begins with an empty line.
+    text = str(table.render()).lstrip("\n")
     _check(text, entries, kind)
     return text
 

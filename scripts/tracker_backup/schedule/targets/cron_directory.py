@@ -58,6 +58,7 @@ class CronDirectory(Target):
     def composed(self, current: bytes | None, entries: Sequence[Entry]) -> bytes:
         """Return the whole file."""
         del current  # all of it is ours
+        _refuse(user_problem(self.user))
         return render_cron_file(self.instance, entries, user=self.user).encode()
 
     def without_ours(self, current: bytes) -> None:
@@ -99,8 +100,8 @@ class CronDirectory(Target):
             wrong.append(f"its mode is {mode:04o} instead of {MODE:04o}")
         if found.st_nlink != 1:
             wrong.append(f"it has {found.st_nlink} hard links, and cron ignores such a file")
-        if (found.st_uid, found.st_gid) != (self.owner, self.owner) and self.owner == 0:
-            wrong.append(f"it belongs to {found.st_uid}:{found.st_gid} instead of root:root")
+        if found.st_uid != self.owner:
+            wrong.append(f"it belongs to user id {found.st_uid} instead of {self.owner}, and cron ignores such a file")
         return tuple(f"{self.path}: {words}" for words in wrong)
 
 
@@ -109,11 +110,13 @@ def require_user(user: str) -> None:
 
     Raises ConfigurationError.
     """
-    problem = user_problem(user)
-    if problem is None:
-        try:
-            pwd.getpwnam(user)
-        except KeyError:
-            problem = f"the user {user} does not exist on this host"
+    _refuse(user_problem(user))
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        _refuse(f"the user {user} does not exist on this host")
+
+
+def _refuse(problem: str | None) -> None:
     if problem is not None:
         raise ConfigurationError(f"schedule.user: {problem}", hint="set schedule.user to an existing user, or root")
