@@ -131,9 +131,11 @@ def _examine(service: Service, recognised: torrust.Recognised, read: ReadIfThere
         notes.append(configuration.note)
     setting = torrust.database_of(service, product, configuration.document, where=configuration.where)
     if setting.type == "memory":
-        notes.append(f"service {service.name} keeps its database in memory ({setting.said}): nothing to back up")
+        notes.append(f"service {service.name} keeps its database in memory ({setting.origin}): nothing to back up")
         return None
-    why = f"service {service.name}: configuration {configuration.where} ({reference.said}); database by {setting.said}"
+    why = f"service {service.name} is configured by {configuration.where}"
+    if configuration.where != reference.said:
+        why += f" ({reference.said})"
     return _place(service, setting, why)
 
 
@@ -173,12 +175,14 @@ def _place(service: Service, setting: torrust.DatabaseSetting, why: str) -> _Fin
     name = service.name
     if setting.path is None:
         kind: SourceType = "mysql" if setting.type == "mysql" else "postgresql"
-        label = "MySQL" if kind == "mysql" else "PostgreSQL"
+        label = f"{'MySQL' if kind == 'mysql' else 'PostgreSQL'} schema {setting.schema}"
+        why += f"; its database is the {label} ({setting.origin})"
         source = DiscoveredSource(name, kind, name, why, schema=setting.schema)
-        return _Finding(source, f"{label} schema {setting.schema}: found, not yet supported")
+        return _Finding(source, f"{label}: found, not yet supported")
+    why += f"; its database is the SQLite file {setting.path} ({setting.origin})"
     place = paths.locate(setting.path, service.mounts)
     if isinstance(place, paths.OnHost):
-        why += f"; {setting.path} is {place.path} on the host, by the bind mount at {place.mount.target}"
+        why += f"; on the host that is {place.path}, through the bind mount at {place.mount.target}"
         return _Finding(DiscoveredSource(name, "sqlite", name, why, place.path, None, place.scope, setting.path))
     if place.mount is None or place.mount.kind == "tmpfs":
         raise _in_the_container(service, setting, place.mount)
@@ -187,7 +191,7 @@ def _place(service: Service, setting: torrust.DatabaseSetting, why: str) -> _Fin
 
 
 def _configuration_on_volume(service: Service, reference: torrust.Reference, mount: Mount) -> _Finding:
-    why = f"service {service.name}: configuration {reference.path} ({reference.said})"
+    why = f"service {service.name} is configured by {reference.path} ({reference.said})"
     source = DiscoveredSource(service.name, "sqlite", service.name, why)
     return _Finding(source, _on_volume(f"its configuration {reference.path}", mount))
 
@@ -201,7 +205,7 @@ def _in_the_container(service: Service, setting: torrust.DatabaseSetting, mount:
     place = "is on no mount: it is lost with the container" if mount is None else "is on a tmpfs: it is lost at a stop"
     directory = posixpath.dirname(setting.path or "")
     return ConfigurationError(
-        f"service {service.name}: its database {setting.path} ({setting.said}) {place}, and the host cannot reach it",
+        f"service {service.name}: its database {setting.path} ({setting.origin}) {place}, and the host cannot reach it",
         hint=f"mount the directory {directory} from the host, {_SOURCES_HINT}",
     )
 

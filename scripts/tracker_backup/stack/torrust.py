@@ -29,6 +29,7 @@ class Product:
     default_toml: str
     driver_variables: tuple[str, ...]
     default_database: str
+    default_schema: str
 
 
 TRACKER = Product(
@@ -40,6 +41,7 @@ TRACKER = Product(
     default_toml="/etc/torrust/tracker/tracker.toml",
     driver_variables=("TORRUST_TRACKER_DATABASE_DRIVER", "TORRUST_TRACKER_DATABASE"),
     default_database="/var/lib/torrust/tracker/database/sqlite3.db",
+    default_schema="torrust_tracker",
 )
 INDEX = Product(
     label="index",
@@ -50,6 +52,7 @@ INDEX = Product(
     default_toml="/etc/torrust/index/index.toml",
     driver_variables=("TORRUST_INDEX_DATABASE_DRIVER", "TORRUST_INDEX_DATABASE"),
     default_database="/var/lib/torrust/index/database/sqlite3.db",
+    default_schema="torrust_index",
 )
 _PRODUCTS = (TRACKER, INDEX)
 
@@ -73,10 +76,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class DatabaseSetting:
-    """The database that a service uses: a file's absolute path in the container, or a schema; `said` by what."""
+    """The database that a service uses: a file's absolute path in the container, or a schema, and its `origin`."""
 
     type: DatabaseType
-    said: str
+    origin: str
     path: str | None = None
     schema: str | None = None
 
@@ -111,7 +114,7 @@ def reference(service: Service, product: Product) -> Reference:
     path = _variable(service, *product.path_variables)
     if path:
         return Reference(paths.normal(path.value, base=_base(service)), path.said)
-    return Reference(product.default_toml, f"the default, {product.path_variables[0]} is not set")
+    return Reference(product.default_toml, f"the default place, {product.path_variables[0]} is not set")
 
 
 def parse_toml(text: str, *, where: str) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def parse_toml(text: str, *, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
         at = f", line {line[1]}" if line else ""
-        raise ConfigurationError(f"{where}{at}: not valid TOML", hint=f"correct it; {_HINT_SOURCES}") from None
+        raise ConfigurationError(f"{where}{at}: not valid TOML", hint=f"correct it, {_HINT_SOURCES}") from None
 
 
 def database_of(
@@ -132,6 +135,7 @@ def database_of(
 ) -> DatabaseSetting:
     """Return the database of a service whose configuration is `document`; None means that of the image.
 
+    `where` names the document: a file's path, or the variable with its text.
     Raises ConfigurationError, without passwords, for settings that contradict each other or cannot be read.
     """
     if product is INDEX:
@@ -148,9 +152,8 @@ def _tracker_database(service: Service, document: Mapping[str, Any] | None, wher
     driver = _override(service, f"{override}DRIVER") or toml.get("core", "database", "driver") or toml.get("db_driver")
     path = _override(service, f"{override}PATH") or toml.get("core", "database", "path") or toml.get("db_path")
     name = _override(service, f"{override}DATABASE") or toml.get("core", "database", "database")
-    if document is None:
-        driver = driver or _variable(service, *TRACKER.driver_variables)
-        path = path or _Setting(TRACKER.default_database, "the image's default")
+    if document is None and not path and not name:
+        return _image_default(service, TRACKER, driver)
     driver = driver or _Setting("sqlite3", "the tracker's default driver")
     path = path or _Setting("./storage/tracker/lib/database/sqlite3.db", "the tracker's default path")
     return _setting(service, driver, path, name)
@@ -162,8 +165,7 @@ def _index_database(service: Service, document: Mapping[str, Any] | None, where:
         "database", "connect_url"
     )
     if url is None and document is None:
-        driver = _variable(service, *INDEX.driver_variables) or _Setting("sqlite3", "the image's default driver")
-        return _setting(service, driver, _Setting(INDEX.default_database, "the image's default"), None)
+        return _image_default(service, INDEX, None)
     url = url or _Setting("sqlite://data.db?mode=rwc", "the index's default")
     driver = _Setting(databaseurl.scheme_of(url.value), url.said)
     if databaseurl.normal_driver(driver.value) == "sqlite":
@@ -171,28 +173,32 @@ def _index_database(service: Service, document: Mapping[str, Any] | None, where:
     return _setting(service, driver, url, None)
 
 
+def _image_default(service: Service, product: Product, driver: _Setting | None) -> DatabaseSetting:
+    """Return the database of a service that has no configuration yet; its image chooses one by the driver."""
+    said = "the image's default"
+    driver = driver or _variable(service, *product.driver_variables) or _Setting("sqlite3", said)
+    return _setting(service, driver, _Setting(product.default_database, said), _Setting(product.default_schema, said))
+
+
 def _setting(service: Service, driver: _Setting, path: _Setting, name: _Setting | None) -> DatabaseSetting:
     kind = databaseurl.normal_driver(driver.value)
     if kind is None:
         raise ConfigurationError(
             f"service {service.name}: the database driver ({driver.said}) is none of sqlite3, mysql, postgresql",
-            hint=f"correct it; {_HINT_SOURCES}",
+            hint=f"correct it, {_HINT_SOURCES}",
         )
     if kind != "sqlite":
         server: DatabaseType = "mysql" if kind == "mysql" else "postgresql"
-        said = _joined(driver.said, name.said if name else path.said)
         schema = name.value if name else databaseurl.schema_of(path.value, where=f"service {service.name}, {path.said}")
-        return DatabaseSetting(server, f"{driver.said} says {server}; {said}", schema=schema)
+        return DatabaseSetting(server, _origins(driver, name or path), schema=schema)
     if path.value == databaseurl.MEMORY:
-        return DatabaseSetting("memory", path.said)
+        return DatabaseSetting("memory", f"from {path.said}")
     if "://" in path.value or "\0" in path.value:
         raise ConfigurationError(
-            f"service {service.name}: the driver is sqlite3 ({driver.said}) but the path is a URL ({path.said})",
-            hint=f"make driver and path agree; {_HINT_SOURCES}",
+            f"service {service.name}: the driver is sqlite3 ({driver.said}) but the path ({path.said}) is not that of a file",
+            hint=f"make driver and path agree, {_HINT_SOURCES}",
         )
-    return DatabaseSetting(
-        "sqlite", _joined(driver.said, path.said), path=paths.normal(path.value, base=_base(service))
-    )
+    return DatabaseSetting("sqlite", _origins(driver, path), path=paths.normal(path.value, base=_base(service)))
 
 
 class _Toml:
@@ -214,7 +220,7 @@ class _Toml:
         table = f"[{'.'.join(tables)}] " if tables else ""
         if not isinstance(value, str):
             raise ConfigurationError(f"{self._where}: {table}{last} is not a string")
-        return _Setting(value, f"{table}{last} in {self._where}")
+        return _Setting(value, f"{table}{last} in {posixpath.basename(self._where)}")
 
 
 def _variable(service: Service, *names: str) -> _Setting | None:
@@ -238,5 +244,7 @@ def _base(service: Service) -> str:
     return paths.normal(service.working_dir) if service.working_dir else _WORKING_DIRECTORY
 
 
-def _joined(*said: str) -> str:
-    return " and ".join(dict.fromkeys(said))
+def _origins(driver: _Setting, path: _Setting) -> str:
+    if driver.said == path.said:
+        return f"from {path.said}"
+    return f"driver from {driver.said}, path from {path.said}"
