@@ -60,7 +60,7 @@ def linters() -> list[Stage]:
         )
     ]
     return [
-        Stage("ansible-lint", ("ansible-lint", "--offline", "--quiet")),
+        Stage("ansible-lint", ("ansible-lint", "--offline")),
         Stage("mypy", ("mypy",)),
         *generated,
         Stage("yamllint", ("yamllint", "--strict", ".")),
