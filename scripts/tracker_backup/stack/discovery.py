@@ -60,6 +60,10 @@ class Unsupported:
     source: DiscoveredSource
     reason: str
 
+    def __str__(self) -> str:
+        """Return the line to show."""
+        return f"{self.source.name}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Discovery:

@@ -195,7 +195,8 @@ def _setting(service: Service, driver: _Setting, path: _Setting, name: _Setting 
         return DatabaseSetting("memory", f"from {path.said}")
     if "://" in path.value or "\0" in path.value:
         raise ConfigurationError(
-            f"service {service.name}: the driver is sqlite3 ({driver.said}) but the path ({path.said}) is not that of a file",
+            f"service {service.name}: the driver is sqlite3 ({driver.said}), "
+            f"but the path ({path.said}) is not that of a file",
             hint=f"make driver and path agree, {_HINT_SOURCES}",
         )
     return DatabaseSetting("sqlite", _origins(driver, path), path=paths.normal(path.value, base=_base(service)))

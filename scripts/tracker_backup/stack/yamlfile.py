@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -100,4 +101,4 @@ def _explained(error: MarkedYAMLError, file: str) -> ConfigurationError:
 
 
 def _hint(file: str) -> str:
-    return f"`docker compose -f {file} config --quiet` shows what Compose makes of it"
+    return f"`docker compose -f {shlex.quote(file)} config --quiet` shows what Compose makes of it"

@@ -1,0 +1,38 @@
+"""Stacks to discover: those of tests/fixtures/stacks, and ones that a test writes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "stacks"
+
+
+@pytest.fixture
+def stack() -> Callable[[str], Path]:
+    """Return the directory of a fixture stack by its name."""
+
+    def find(name: str) -> Path:
+        directory = FIXTURES / name
+        assert directory.is_dir(), f"no fixture stack {name}"
+        return directory
+
+    return find
+
+
+@pytest.fixture
+def write_stack(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Write files by their paths into a fresh directory and return it."""
+
+    def write(files: dict[str, str]) -> Path:
+        directory = tmp_path / "stack"
+        directory.mkdir()
+        for name, text in files.items():
+            file = directory / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        return directory
+
+    return write
