@@ -14,7 +14,7 @@ from tracker_backup.config.schema import schema_errors
 from tracker_backup.errors import ConfigurationError, PrivilegeError
 
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
-_INSTANCE_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _DEFAULT_KEEP = {"last": 2, "daily": 7}
 _DEFAULT_JOBS = [{"name": "daily", "schedule": "0 3 * * *"}]
 

@@ -44,6 +44,6 @@ def _explain(error: Any) -> str:
         return "is not an http or https address"
     if pattern.startswith("^/["):
         return f"{shown} is not an absolute path without control characters"
-    if pattern == "^[a-z0-9-]{1,32}$":
-        return f"{shown} is not a name: small letters, digits and hyphens, at most 32"
+    if pattern == "^[a-z0-9][a-z0-9-]{0,31}$":
+        return f"{shown} is not a name: small letters, digits and hyphens, not first, at most 32"
     return str(error.message)

@@ -1,0 +1,99 @@
+"""Collect the facts that a status is judged from."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import ConfigurationError, TrackerBackupError
+from tracker_backup.health.status import (
+    CRITICAL,
+    WARNING,
+    LastRun,
+    Reason,
+    Status,
+    backup_reasons,
+    job_status,
+)
+from tracker_backup.repository.lock import read_holder
+from tracker_backup.repository.manifest import format_time
+from tracker_backup.run.space import format_bytes
+from tracker_backup.system.files import free_bytes
+
+if TYPE_CHECKING:
+    from tracker_backup.config.model import Config
+    from tracker_backup.repository.manifest import Manifest
+    from tracker_backup.repository.store import Repository
+
+_TIGHT = 1.2
+
+
+def gather_status(
+    config: Config, repository: Repository, last_run: LastRun | None, now: datetime | None = None
+) -> Status:
+    """Look at repository, lock, crontab and disk, and return the instance's status."""
+    now = now or datetime.now(UTC)
+    standing = _schedule_reasons(config)
+    try:
+        backups = repository.backups()
+    except ConfigurationError as error:
+        return Status(config.instance, format_time(now), (), (Reason(CRITICAL, str(error)), *standing), last_run)
+    manifests = [backup.manifest for backup in backups if backup.manifest is not None]
+    made_at = repository.made_at()
+    unreadable = [backup.id for backup in backups if backup.manifest is None]
+    standing = [
+        *standing,
+        *backup_reasons(config, manifests, unreadable),
+        *_quarantine_reasons(repository, manifests),
+        *_run_reasons(config, last_run),
+        *_space_reasons(config, manifests),
+    ]
+    jobs = tuple(job_status(job, manifests, made_at, now) for job in config.jobs)
+    return Status(config.instance, format_time(now), jobs, tuple(standing), last_run)
+
+
+def _schedule_reasons(config: Config) -> list[Reason]:
+    from tracker_backup.schedule import service
+
+    try:
+        state = service.inspect(config)
+    except TrackerBackupError as error:
+        return [Reason(WARNING, f"the schedule cannot be looked at: {error.message}")]
+    remedy = "put it right with: tracker-backup schedule apply"
+    return [Reason(WARNING, f"schedule, {state.where}: {problem}; {remedy}") for problem in state.problems]
+
+
+def _quarantine_reasons(repository: Repository, manifests: list[Manifest]) -> list[Reason]:
+    newest = max((manifest.started for manifest in manifests if manifest.verified), default=None)
+    return [
+        Reason(WARNING, f"a copy that failed its check is in quarantine: {backup.path}")
+        for backup in repository.quarantined()
+        if backup.manifest is None or newest is None or backup.manifest.started > newest
+    ]
+
+
+def _run_reasons(config: Config, last_run: LastRun | None) -> list[Reason]:
+    reasons = []
+    if last_run is not None and last_run.exit_code != 0:
+        reasons.append(Reason(WARNING, f"the last run ({last_run.job}, {last_run.finished_at}): {last_run.message}"))
+    holder = read_holder(config.repository)
+    started = None if holder is None else holder.get("started")
+    if isinstance(started, int | float) and time.time() - started > config.max_run_seconds + 60:
+        reasons.append(Reason(CRITICAL, f"a run of job {holder and holder.get('job')} hangs: see tracker-backup list"))
+    return reasons
+
+
+def _space_reasons(config: Config, manifests: list[Manifest]) -> list[Reason]:
+    if not manifests:
+        return []
+    newest = manifests[-1]
+    same_disk = not config.staging.exists() or config.staging.stat().st_dev == config.repository.stat().st_dev
+    needed = _TIGHT * (newest.bytes + (newest.raw_bytes if same_disk else 0))
+    free = free_bytes(config.repository)
+    if free >= needed:
+        return []
+    text = (
+        f"the next run needs about {format_bytes(needed)} on the disk of {config.repository}, and {format_bytes(free)}"
+    )
+    return [Reason(WARNING, f"{text} are free: keep fewer backups or make room")]

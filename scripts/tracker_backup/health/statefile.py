@@ -1,0 +1,44 @@
+"""status.json: what monitoring may read without being root; nothing secret stands in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import RepositoryError
+from tracker_backup.health.status import Status, status_from_json
+from tracker_backup.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+STATE_DIRECTORY = Path("/var/lib/tracker-backup")
+_NAME = "status.json"
+
+
+def write_status(directory: Path, status: Status, now: datetime) -> None:
+    """Write the status for others to read (mode 0644).
+
+    Raises RepositoryError when it cannot be written.
+    """
+    path = directory / _NAME
+    try:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_atomically(path, (json.dumps(status.to_json(now), indent=2) + "\n").encode(), 0o644)
+    except OSError as error:
+        raise RepositoryError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_status(directory: Path) -> Status | None:
+    """Return the status as it was last written, or None where there is none that can be read."""
+    try:
+        return status_from_json(json.loads((directory / _NAME).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def find_status(instance: str | None, root: Path = STATE_DIRECTORY) -> Status | None:
+    """Return the written status of an instance, without any configuration; None unless there is exactly one."""
+    directories = [root / instance] if instance else sorted(path.parent for path in root.glob(f"*/{_NAME}"))
+    return read_status(directories[0]) if len(directories) == 1 else None

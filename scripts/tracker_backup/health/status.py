@@ -1,0 +1,155 @@
+"""Judge an instance from facts: how old the last verified backup of each job is, and what else needs an eye."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tracker_backup.repository.manifest import PARTIAL, UNVERIFIED, format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracker_backup.config.model import Config, Job
+    from tracker_backup.repository.manifest import Manifest
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+GRACE = timedelta(hours=2)
+"""How late a backup may be before anybody is told."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Something that is not as it should be; `level` is a Nagios state, 1 or 2."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """How the newest run ended; times in UTC (RFC 3339)."""
+
+    job: str
+    id: str | None
+    finished_at: str
+    exit_code: int
+    message: str
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job's newest complete verified backup, its next run, and when its silence becomes a warning, and critical."""
+
+    name: str
+    schedule: str | None
+    last_verified: str | None
+    last_verified_at: str | None
+    next_run: str | None
+    warning_after: str | None
+    critical_after: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """An instance's state at one moment; it stands in status.json, and can be judged again later from there."""
+
+    instance: str
+    written_at: str
+    jobs: tuple[JobStatus, ...]
+    standing: tuple[Reason, ...] = ()
+    last_run: LastRun | None = None
+
+    def reasons(self, now: datetime) -> list[Reason]:
+        """Return what is not as it should be at `now`, the worst first."""
+        found = [*(reason for job in self.jobs for reason in _lateness(job, now)), *self.standing]
+        return sorted(found, key=lambda reason: -reason.level)
+
+    def level(self, now: datetime) -> int:
+        """Return the Nagios state at `now`."""
+        return max((reason.level for reason in self.reasons(now)), default=OK)
+
+    def to_json(self, now: datetime) -> dict[str, Any]:
+        """Return the object that `status --json` prints and status.json holds."""
+        reasons = self.reasons(now)
+        return {
+            "state": NAMES[self.level(now)],
+            "reasons": [{"level": NAMES[reason.level], "text": reason.text} for reason in reasons],
+            "instance": self.instance,
+            "written_at": self.written_at,
+            "jobs": [asdict(job) for job in self.jobs],
+            "last_run": None if self.last_run is None else asdict(self.last_run),
+            "standing": [asdict(reason) for reason in self.standing],
+        }
+
+
+def status_from_json(document: dict[str, Any]) -> Status:
+    """Read back what :meth:`Status.to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
+    last_run = document["last_run"]
+    return Status(
+        instance=document["instance"],
+        written_at=document["written_at"],
+        jobs=tuple(JobStatus(**job) for job in document["jobs"]),
+        standing=tuple(Reason(**reason) for reason in document["standing"]),
+        last_run=None if last_run is None else LastRun(**last_run),
+    )
+
+
+def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: datetime) -> JobStatus:
+    """Return a job's freshness; `made_at` is when the repository was made, from when a first backup is waited for."""
+    good = [manifest for manifest in manifests if manifest.job == job.name and manifest.verified]
+    newest = max(good, key=lambda manifest: manifest.started, default=None)
+    last_id, last_at = (None, None) if newest is None else (newest.id, newest.started_at)
+    if job.schedule is None:
+        return JobStatus(job.name, None, last_id, last_at, None, None, None)
+    from tracker_backup.schedule.due import next_run, period_seconds
+
+    period = timedelta(seconds=period_seconds(job.schedule, now))
+    expected = next_run(job.schedule, made_at) if newest is None else newest.started + period
+    return JobStatus(
+        name=job.name,
+        schedule=job.schedule,
+        last_verified=last_id,
+        last_verified_at=last_at,
+        next_run=format_time(next_run(job.schedule, now)),
+        warning_after=format_time(expected + GRACE),
+        critical_after=format_time(expected + period + GRACE),
+    )
+
+
+def is_due(job: Job, attempts: Sequence[Manifest], made_at: datetime, now: datetime) -> bool:
+    """Return whether a scheduled time of a job has passed without a set taken since.
+
+    `attempts` are the backups and the quarantined set. A partial or damaged one counts here: trying again every hour
+    would copy the sound databases, or the damaged one, all day long. A run that yielded nothing is tried again.
+    """
+    if job.schedule is None:
+        return False
+    from tracker_backup.schedule.due import next_run
+
+    taken = [manifest.started for manifest in attempts if manifest.job == job.name]
+    since = max((moment for moment in taken if moment <= now), default=made_at)
+    return next_run(job.schedule, since) <= now
+
+
+def backup_reasons(config: Config, manifests: Sequence[Manifest], unreadable: Sequence[str]) -> list[Reason]:
+    """Return what the backups themselves say that needs an eye."""
+    reasons = [Reason(WARNING, f"backup {identifier} has a damaged manifest") for identifier in unreadable]
+    for job in config.jobs:
+        newest = next((manifest for manifest in reversed(manifests) if manifest.job == job.name), None)
+        if newest is not None and newest.state == PARTIAL:
+            missing = ", ".join(error.source for error in newest.errors)
+            reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is without {missing}"))
+        if newest is not None and newest.state == UNVERIFIED:
+            reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is unverified"))
+    return reasons
+
+
+def _lateness(job: JobStatus, now: datetime) -> list[Reason]:
+    last = job.last_verified_at or "never"
+    for level, limit in ((CRITICAL, job.critical_after), (WARNING, job.warning_after)):
+        if limit is not None and now > parse_time(limit):
+            return [Reason(level, f"job {job.name} has no complete verified backup in time; the last was: {last}")]
+    return []

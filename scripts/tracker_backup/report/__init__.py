@@ -1,0 +1,1 @@
+"""What people see: progress, tables and sentences; and what a dead man's switch hears."""

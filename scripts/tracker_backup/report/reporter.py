@@ -1,0 +1,37 @@
+"""What a run tells while it works; the core never prints."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """Receives what happens, in the order in which it happens."""
+
+    def phase(self, name: str, source: str | None = None) -> None:
+        """A phase of the run begins, for one source or for the whole run."""
+
+    def progress(self, done: int, total: int) -> None:
+        """`done` of `total` bytes of the phase's work are done."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def warn(self, text: str) -> None:
+        """Something that needs a person's eye, though the run goes on."""
+
+
+class SilentReporter:
+    """Tells nobody."""
+
+    def phase(self, name: str, source: str | None = None) -> None:
+        """Pass over."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Pass over."""
+
+    def note(self, text: str) -> None:
+        """Pass over."""
+
+    def warn(self, text: str) -> None:
+        """Pass over."""

@@ -1,0 +1,187 @@
+"""What is known of a backup: the manifest that lies in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tracker_backup.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = 1
+MANIFEST_NAME = "manifest.json"
+VERIFIED, UNVERIFIED, PARTIAL = "verified", "unverified", "partial"
+FAILED, PENDING, DAMAGED = "failed", "pending", "damaged"
+_MOST_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One stored source: sizes in bytes, times in seconds, `snapshot_at` in UTC (RFC 3339).
+
+    `file` is the artifact's name in the backup's directory; `path` is where the source was on its host.
+    """
+
+    source: str
+    type: str
+    file: str
+    state: str
+    snapshot_at: str
+    bytes: int
+    raw_bytes: int
+    sha256: str
+    raw_sha256: str
+    method: str
+    copy_seconds: float
+    write_stall_seconds: float
+    pause_seconds: float
+    path: str
+    service: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    checks: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether it was read back and the engine's check found it sound."""
+        return self.state == VERIFIED
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that is not in the backup, and why; `state` is `failed`, `pending` or `damaged`."""
+
+    source: str
+    message: str
+    state: str = FAILED
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One finished run of a job; times are UTC (RFC 3339), `seconds` go by phase.
+
+    `state` is the worst of the artifacts' states; `partial` where a source is missing. `trigger` is `schedule` or
+    `command`; `manual` says that sources were chosen by hand, so that it counts for no job. `images` are the stack's
+    images by service.
+    """
+
+    id: str
+    instance: str
+    host: str
+    stack: str
+    job: str
+    manual: bool
+    version: str
+    started_at: str
+    finished_at: str
+    state: str
+    trigger: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+    errors: tuple[Failure, ...] = ()
+    format: int = FORMAT
+
+    @property
+    def verified(self) -> bool:
+        """Whether every source that the job takes is in it, and verified."""
+        return self.state == VERIFIED
+
+    @property
+    def started(self) -> datetime:
+        """When the run started, as a time in UTC."""
+        return parse_time(self.started_at)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes stored, all artifacts together."""
+        return sum(artifact.bytes for artifact in self.artifacts)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the raw snapshots, all artifacts together."""
+        return sum(artifact.raw_bytes for artifact in self.artifacts)
+
+    def artifact(self, source: str) -> Artifact | None:
+        """Return the artifact of a source, or None."""
+        return next((artifact for artifact in self.artifacts if artifact.source == source), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as the JSON object that stands in the file."""
+        document = asdict(self)
+        return {"format": document.pop("format"), **document}
+
+
+def format_time(moment: datetime) -> str:
+    """Return a moment as RFC 3339 in UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment of an RFC 3339 time in UTC; raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the file's bytes."""
+    return (json.dumps(manifest.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def decode_manifest(data: bytes, where: Path) -> Manifest:
+    """Read a manifest; fields that a later program version added are passed over.
+
+    Raises RepositoryError where it is no manifest of a format that this version knows.
+    """
+    try:
+        document = json.loads(data)
+        if not isinstance(document, dict):
+            raise TypeError("it is not an object")
+        if document.get("format") != FORMAT:
+            raise RepositoryError(
+                f"{where}: format {document.get('format')!r}, and this version reads format {FORMAT}",
+                hint="use the version of tracker-backup that wrote it, or a newer one",
+            )
+        artifacts = tuple(_artifact(item) for item in document.get("artifacts", []))
+        errors = tuple(_known(Failure, item) for item in document.get("errors", []))
+        manifest: Manifest = _known(Manifest, {**document, "artifacts": artifacts, "errors": errors})
+        parse_time(manifest.started_at)
+        parse_time(manifest.finished_at)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RepositoryError(f"{where} is not a manifest: {error}") from error
+    return manifest
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of a backup's directory.
+
+    Raises RepositoryError where there is none or it is damaged.
+    """
+    path = directory / MANIFEST_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES)
+    except OSError as error:
+        raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
+    return decode_manifest(data, path)
+
+
+def _artifact(item: Mapping[str, Any]) -> Artifact:
+    for key in ("file", "source"):
+        name: object = item[key]
+        if not isinstance(name, str) or "/" in name or "\0" in name or name in ("", ".", ".."):
+            raise ValueError(f"{name!r} cannot be a file's name")
+    for key in ("bytes", "raw_bytes"):
+        size: object = item[key]
+        if not isinstance(size, int) or size < 0:
+            raise ValueError(f"{size!r} is not a size in bytes")
+    artifact: Artifact = _known(Artifact, {**item, "checks": tuple(item.get("checks", ()))})
+    return artifact
+
+
+def _known(kind: type[Any], item: Mapping[str, Any]) -> Any:
+    names = {known.name for known in fields(kind)}
+    return kind(**{key: value for key, value in item.items() if key in names})

@@ -1,0 +1,137 @@
+"""Turn a raw snapshot into a compressed artifact, and read artifacts back; bytes are hashed as they pass."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import CheckFailedError, CommandError
+from tracker_backup.system.files import FLUSH_BYTES, drop_cache, flush_and_drop, opened_for_reading, write_all
+from tracker_backup.system.stream import Child, Feeder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BLOCK_BYTES = 1024 * 1024
+_ZSTD_HINT = "zstd could not unpack it: the file is damaged or cut off"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Sizes in bytes and SHA-256 of an artifact and of the raw snapshot in it."""
+
+    bytes: int
+    sha256: str
+    raw_bytes: int
+    raw_sha256: str
+
+
+class _Tally:
+    """Counts and hashes what passes."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, block: bytes) -> None:
+        self.bytes += len(block)
+        self._hash.update(block)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+def compress(
+    raw: Path,
+    descriptor: int,
+    *,
+    level: int,
+    threads: int,
+    low_priority: bool,
+    progress: Callable[[int, int], None],
+) -> Stored:
+    """Compress `raw` with zstd into an open, empty file, flushed to the disk as it grows.
+
+    Raises CommandError when zstd fails, OSError when the disk does.
+    """
+    into, out = _Tally(), _Tally()
+    total = raw.stat().st_size
+    argv = ["zstd", "-q", "-c", f"-{level}", f"-T{threads}", f"--stream-size={total}"]
+    with Child(argv, low_priority=low_priority) as child:
+        feeder = Feeder(lambda: _feed(raw, child, into, lambda done: progress(done, total)))
+        unflushed = 0
+        for block in _blocks(child.stdout.read):
+            write_all(descriptor, block)
+            out.add(block)
+            unflushed += len(block)
+            if unflushed >= FLUSH_BYTES:
+                flush_and_drop(descriptor)
+                unflushed = 0
+        feeder.join()
+        child.require_success()
+    os.fsync(descriptor)
+    drop_cache(descriptor)
+    return Stored(out.bytes, out.sha256, into.bytes, into.sha256)
+
+
+def read_back(
+    artifact: Path,
+    *,
+    low_priority: bool,
+    progress: Callable[[int, int], None],
+    sink: Callable[[bytes], None] | None = None,
+) -> Stored:
+    """Unpack an artifact as it lies on the disk, not as the page cache has it, and return what was in it.
+
+    `sink` receives the raw bytes.
+
+    Raises CheckFailedError when it cannot be unpacked; OSError when it cannot be read.
+    """
+    packed, raw = _Tally(), _Tally()
+    total = artifact.stat().st_size
+    with opened_for_reading(artifact) as descriptor:
+        drop_cache(descriptor)
+    with Child(["zstd", "-q", "-d", "-c"], low_priority=low_priority) as child:
+        feeder = Feeder(lambda: _feed(artifact, child, packed, lambda done: progress(done, total)))
+        for block in _blocks(child.stdout.read):
+            raw.add(block)
+            if sink is not None:
+                sink(block)
+        feeder.join()
+        try:
+            child.require_success()
+        except CommandError as error:
+            raise CheckFailedError(f"{artifact} cannot be unpacked: {error.message}", hint=_ZSTD_HINT) from error
+    return Stored(packed.bytes, packed.sha256, raw.bytes, raw.sha256)
+
+
+def hash_file(artifact: Path, progress: Callable[[int, int], None]) -> tuple[int, str]:
+    """Return size and SHA-256 of a file as it lies on the disk."""
+    tally = _Tally()
+    total = artifact.stat().st_size
+    with opened_for_reading(artifact) as descriptor:
+        drop_cache(descriptor)
+        for block in _blocks(lambda size: os.read(descriptor, size)):
+            tally.add(block)
+            progress(tally.bytes, total)
+        drop_cache(descriptor)
+    return tally.bytes, tally.sha256
+
+
+def _feed(path: Path, child: Child, tally: _Tally, progress: Callable[[int], None]) -> None:
+    with opened_for_reading(path) as descriptor:
+        for block in _blocks(lambda size: os.read(descriptor, size)):
+            tally.add(block)
+            write_all(child.stdin.fileno(), block)
+            progress(tally.bytes)
+        drop_cache(descriptor)
+    child.stdin.close()
+
+
+def _blocks(read: Callable[[int], bytes | None]) -> Iterator[bytes]:
+    while block := read(BLOCK_BYTES):
+        yield block

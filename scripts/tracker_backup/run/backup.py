@@ -1,0 +1,230 @@
+"""A run: which sources, in which order, and what becomes of them; the way of the data on one page."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tracker_backup import __version__
+from tracker_backup.config.model import MANUAL_JOB
+from tracker_backup.errors import (
+    CheckFailedError,
+    CommandError,
+    PartialError,
+    RepositoryError,
+    SourceError,
+    SourcePendingError,
+)
+from tracker_backup.repository.manifest import (
+    DAMAGED,
+    FAILED,
+    PARTIAL,
+    PENDING,
+    UNVERIFIED,
+    VERIFIED,
+    Artifact,
+    Failure,
+    Manifest,
+    format_time,
+)
+from tracker_backup.repository.retention import decide
+from tracker_backup.run.history import History
+from tracker_backup.run.pipeline import Pipeline
+from tracker_backup.run.resolve import choose, resolve_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracker_backup.config.model import Config, Job
+    from tracker_backup.report.reporter import Reporter
+    from tracker_backup.repository.store import Incoming, Repository
+    from tracker_backup.run.resolve import Resolved
+    from tracker_backup.sources.interface import Source
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a run; `sources` chooses some by name, which makes it a manual run of no job."""
+
+    job: Job
+    sources: tuple[str, ...] | None
+    scheduled: bool
+
+    @property
+    def job_name(self) -> str:
+        """The job that stands in the manifest."""
+        return self.job.name if self.sources is None else MANUAL_JOB
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: `published` is its manifest, `quarantined` the set that failed its check."""
+
+    id: str
+    published: Manifest | None
+    quarantined: Manifest | None = None
+    failures: tuple[Failure, ...] = ()
+    pruned: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 3 partial or pending, 5 a check failed and nothing was published, 1 failed."""
+        states = {failure.state for failure in self.failures}
+        if not states:
+            return 0
+        if self.published is not None or states == {PENDING}:
+            return PartialError.exit_code
+        return CheckFailedError.exit_code if DAMAGED in states else 1
+
+
+@dataclass
+class _Harvest:
+    """What the sources of a run have yielded so far."""
+
+    good: list[Artifact] = field(default_factory=list)
+    rejected: list[Artifact] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+class BackupRun:
+    """One run, under the repository's lock, which the caller holds."""
+
+    def __init__(
+        self,
+        config: Config,
+        repository: Repository,
+        reporter: Reporter,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Keep what the run works with; `now` is the clock, in UTC."""
+        self._config = config
+        self._repository = repository
+        self._reporter = reporter
+        self._now = now
+
+    def execute(self, request: Request) -> Outcome:
+        """Back up; a source that fails costs the others nothing and is told in the outcome.
+
+        Raises ConfigurationError, RepositoryError or DeadlineError when there is no point in going on.
+        """
+        started, deadline = self._now(), time.monotonic() + self._config.max_run_seconds
+        self._reporter.phase("prepare")
+        self._repository.require()
+        self._repository.sweep()
+        resolved = resolve_sources(self._config)
+        for note in resolved.notes:
+            self._reporter.note(note)
+        sources = choose(resolved.sources, request.sources or request.job.sources)
+        self.prune()  # first what was condemned after the last good run: a full disk must heal
+        history = History(self._repository.manifests())
+        pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
+        with self._incoming(started, request.job_name) as incoming:
+            harvest = self._take(sources, incoming, pipeline, history, discovered=resolved.discovered)
+            draft = self._draft(request, resolved, incoming.id, started, harvest, pipeline.seconds)
+            published = self._publish(incoming, draft, harvest)
+            quarantined = self._quarantine(incoming, draft, harvest)
+        pruned = self.prune() if published is not None and not harvest.failures else ()
+        return Outcome(incoming.id, published, quarantined, tuple(harvest.failures), pruned)
+
+    def prune(self) -> tuple[str, ...]:
+        """Delete what no policy keeps, and return the ids."""
+        policies = {job.name: job.keep for job in self._config.jobs}
+        verdicts = decide(self._repository.manifests(), policies, self._now())
+        condemned = tuple(verdict.id for verdict in verdicts if not verdict.keep)
+        if condemned:
+            self._reporter.phase("prune")
+            self._repository.remove(condemned)
+        return condemned
+
+    @contextmanager
+    def _incoming(self, started: datetime, job: str) -> Iterator[Incoming]:
+        incoming = self._repository.begin(self._repository.new_id(started, job))
+        try:
+            yield incoming
+        finally:
+            incoming.discard()
+
+    def _take(
+        self, sources: Sequence[Source], incoming: Incoming, pipeline: Pipeline, history: History, *, discovered: bool
+    ) -> _Harvest:
+        harvest = _Harvest()
+        for source in sources:
+            try:
+                done = pipeline.process(source, incoming, full_check=self._full_check(source, history))
+            except (SourceError, CheckFailedError, CommandError, RepositoryError, OSError) as error:
+                may_come = discovered and history.last(source.name) is None
+                failure = _failure(source, error, may_come=may_come)
+                incoming.drop_unless({artifact.file for artifact in harvest.good})
+            else:
+                if done.damage is None:
+                    harvest.good.append(done.artifact)
+                    continue
+                incoming.reject(done.artifact.file)
+                harvest.rejected.append(done.artifact)
+                failure = Failure(source.name, f"{source.path} is damaged: {done.damage}", DAMAGED)
+            harvest.failures.append(failure)
+            self._reporter.warn(f"{failure.source}: {failure.message}")
+        return harvest
+
+    def _full_check(self, source: Source, history: History) -> bool:
+        if self._config.check == "auto":
+            return history.full_check_due(source.name, self._now())
+        return self._config.check == "full"
+
+    def _draft(
+        self,
+        request: Request,
+        resolved: Resolved,
+        identifier: str,
+        started: datetime,
+        harvest: _Harvest,
+        seconds: dict[str, float],
+    ) -> Manifest:
+        return Manifest(
+            id=identifier,
+            instance=self._config.instance,
+            host=socket.gethostname(),
+            stack=str(self._config.stack),
+            job=request.job_name,
+            manual=request.sources is not None,
+            version=__version__,
+            started_at=format_time(started),
+            finished_at=format_time(self._now()),
+            state=PARTIAL if harvest.failures else _worst_state(harvest.good),
+            trigger="schedule" if request.scheduled else "command",
+            seconds=seconds,
+            images=resolved.images,
+            errors=tuple(harvest.failures),
+        )
+
+    def _publish(self, incoming: Incoming, draft: Manifest, harvest: _Harvest) -> Manifest | None:
+        if not harvest.good:
+            return None
+        self._reporter.phase("publish")
+        manifest = replace(draft, artifacts=tuple(harvest.good))
+        self._repository.publish(incoming, manifest)
+        return manifest
+
+    def _quarantine(self, incoming: Incoming, draft: Manifest, harvest: _Harvest) -> Manifest | None:
+        if not harvest.rejected:
+            return None
+        manifest = replace(draft, artifacts=tuple(harvest.rejected))
+        self._repository.quarantine(incoming.rejected, manifest)
+        return manifest
+
+
+def _failure(source: Source, error: Exception, *, may_come: bool) -> Failure:
+    if isinstance(error, SourcePendingError) and may_come:
+        return Failure(source.name, str(error), PENDING)
+    if isinstance(error, OSError):
+        return Failure(source.name, f"{error.strerror}: {error.filename or 'the repository'}", FAILED)
+    return Failure(source.name, str(error), DAMAGED if isinstance(error, CheckFailedError) else FAILED)
+
+
+def _worst_state(artifacts: Sequence[Artifact]) -> str:
+    return VERIFIED if all(artifact.verified for artifact in artifacts) else UNVERIFIED

@@ -1,0 +1,55 @@
+"""What earlier backups tell a new one: rates, ratios, and when a source was last checked in full."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tracker_backup.run.space import ASSUMED_RATIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracker_backup.repository.manifest import Artifact, Manifest
+
+FULL_CHECK_EVERY = timedelta(days=7)
+_RATIO_MARGIN = 1.2
+
+
+class History:
+    """The readable manifests of a repository, oldest first."""
+
+    def __init__(self, manifests: Sequence[Manifest]) -> None:
+        """Keep the manifests."""
+        self._manifests = manifests
+
+    def last(self, source: str) -> Artifact | None:
+        """Return the newest artifact of a source."""
+        for manifest in reversed(self._manifests):
+            artifact = manifest.artifact(source)
+            if artifact is not None:
+                return artifact
+        return None
+
+    def rate(self, source: str) -> float | None:
+        """Return the last copy's rate in bytes per second; None for one that was too short to tell."""
+        artifact = self.last(source)
+        if artifact is None or artifact.copy_seconds < 0.05:  # noqa: PLR2004 - start-up dominates below
+            return None
+        return artifact.raw_bytes / artifact.copy_seconds
+
+    def ratio(self, source: str) -> float:
+        """Return what part of its raw size a source's artifact will have, on the safe side."""
+        artifact = self.last(source)
+        if artifact is None or not artifact.raw_bytes:
+            return ASSUMED_RATIO
+        return min(1.05, _RATIO_MARGIN * artifact.bytes / artifact.raw_bytes)
+
+    def full_check_due(self, source: str, now: datetime) -> bool:
+        """Return whether the last full check of a source is a week old, or there was none."""
+        for manifest in reversed(self._manifests):
+            artifact = manifest.artifact(source)
+            checks = () if artifact is None else artifact.checks
+            if any(check.get("check") == "integrity_check" and check.get("ok") for check in checks):
+                return now - manifest.started >= FULL_CHECK_EVERY
+        return True

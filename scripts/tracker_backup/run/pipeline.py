@@ -1,0 +1,165 @@
+"""One source's way: snapshot, compression and check side by side, read back from the disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import CheckFailedError
+from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
+from tracker_backup.run.artifact import Stored, compress, read_back
+from tracker_backup.run.space import require_room
+from tracker_backup.sources.interface import CopyContext, Snapshot, Source
+from tracker_backup.sources.registry import driver_for
+from tracker_backup.system.files import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tracker_backup.config.model import Config
+    from tracker_backup.report.reporter import Reporter
+    from tracker_backup.repository.store import Incoming
+    from tracker_backup.run.history import History
+    from tracker_backup.sources.interface import CheckResult, RunningCheck
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A stored source; `damage` says what its check found, None where it is sound or could not be told."""
+
+    artifact: Artifact
+    damage: str | None
+
+
+class Pipeline:
+    """Takes the sources of one run, one after the other."""
+
+    def __init__(
+        self, config: Config, history: History, reporter: Reporter, *, deadline: float, scheduled: bool
+    ) -> None:
+        """Keep what all sources share; `deadline` is of the monotonic clock, `scheduled` runs hold themselves back."""
+        self.seconds: dict[str, float] = {}
+        self._config = config
+        self._history = history
+        self._reporter = reporter
+        self._deadline = deadline
+        self._scheduled = scheduled
+
+    def process(self, source: Source, incoming: Incoming, *, full_check: bool) -> Processed:
+        """Take, store, check and read back one source; its raw snapshot is gone afterwards.
+
+        Raises SourceError when it cannot be taken, CheckFailedError when what was written reads back differently.
+        """
+        driver = driver_for(source.type)
+        name = f"{source.name}{driver.artifact_suffix}"
+        staging = incoming.staging / source.name
+        staging.mkdir(mode=0o700)
+        try:
+            self._require_room(source, incoming)
+            with self._phase("copy", source):
+                snapshot = driver.take(source, self._context(source, staging))
+            check = None
+            if self._config.check != "none":
+                check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
+            stored, result = self._store(snapshot, incoming, name, check)
+        finally:
+            remove_tree(staging)
+        with self._phase("read back", source):
+            self._read_back(incoming, name, stored)
+        return _processed(snapshot, stored, name, result)
+
+    def _store(
+        self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None
+    ) -> tuple[Stored, CheckResult | None]:
+        try:
+            descriptor = incoming.create(name)
+            try:
+                with self._phase("compress", snapshot.source):
+                    stored = compress(
+                        snapshot.path,
+                        descriptor,
+                        level=self._config.compression_level,
+                        threads=self._threads(),
+                        low_priority=self._scheduled,
+                        progress=self._reporter.progress,
+                    )
+            finally:
+                os.close(descriptor)
+            if check is None:
+                return stored, None
+            with self._phase("check", snapshot.source):
+                return stored, check.result()
+        except BaseException:
+            if check is not None:
+                check.abandon()
+            raise
+
+    def _read_back(self, incoming: Incoming, name: str, stored: Stored) -> None:
+        found = read_back(incoming.artifacts / name, low_priority=self._scheduled, progress=self._reporter.progress)
+        if found != stored:
+            raise CheckFailedError(
+                f"{name} reads back differently from what was written: {found} instead of {stored}",
+                hint="the disk or the memory of this host is not to be trusted: look at dmesg, smartctl, memtest",
+            )
+
+    def _require_room(self, source: Source, incoming: Incoming) -> None:
+        raw = driver_for(source.type).estimate_bytes(source)
+        packed = int(raw * self._history.ratio(source.name))
+        require_room(
+            [
+                (incoming.staging, raw, f"the raw snapshot of {source.name}"),
+                (incoming.artifacts, packed, "its artifact"),
+            ]
+        )
+
+    def _context(self, source: Source, directory: Path) -> CopyContext:
+        return CopyContext(
+            directory=directory,
+            deadline=self._deadline,
+            progress=self._reporter.progress,
+            rate_limit_bytes_per_second=self._config.rate_limit_mib_per_second * 1024**2,
+            max_write_stall_seconds=self._config.max_write_stall_seconds,
+            last_rate=self._history.rate(source.name),
+        )
+
+    def _threads(self) -> int:
+        cores = len(os.sched_getaffinity(0))
+        return max(1, cores - 1) if self._scheduled else cores
+
+    @contextmanager
+    def _phase(self, name: str, source: Source) -> Iterator[None]:
+        self._reporter.phase(name, source.name)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - began, 3)
+
+
+def _processed(snapshot: Snapshot, stored: Stored, name: str, result: CheckResult | None) -> Processed:
+    sound = result is not None and result.ok is True
+    artifact = Artifact(
+        source=snapshot.source.name,
+        type=snapshot.source.type,
+        file=name,
+        state=VERIFIED if sound else UNVERIFIED,
+        snapshot_at=format_time(snapshot.snapshot_at),
+        bytes=stored.bytes,
+        raw_bytes=stored.raw_bytes,
+        sha256=stored.sha256,
+        raw_sha256=stored.raw_sha256,
+        method=snapshot.method,
+        copy_seconds=round(snapshot.seconds, 3),
+        write_stall_seconds=round(snapshot.write_stall_seconds, 3),
+        pause_seconds=round(snapshot.pause_seconds, 3),
+        path=str(snapshot.source.path),
+        service=snapshot.source.service,
+        engine={**snapshot.engine, **({} if result is None else result.facts)},
+        checks=() if result is None else (result.to_json(),),
+    )
+    damaged = result is not None and result.ok is False
+    return Processed(artifact, "; ".join(result.messages) if damaged and result is not None else None)

@@ -1,0 +1,142 @@
+"""Put a backup's sources into a directory: checked by checksum while they are unpacked, then by the engine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import CheckFailedError, RestoreError, SourceError, UsageError
+from tracker_backup.run.artifact import read_back
+from tracker_backup.run.space import require_room
+from tracker_backup.sources.registry import driver_for
+from tracker_backup.system.files import (
+    FLUSH_BYTES,
+    create_private,
+    flush_and_drop,
+    fsync_directory,
+    make_private_directory,
+    write_all,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tracker_backup.report.reporter import Reporter
+    from tracker_backup.repository.manifest import Artifact
+    from tracker_backup.repository.store import Backup
+    from tracker_backup.sources.interface import CheckResult
+
+_SIDECARS = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A source that was put at `path`, and what the engine's check said of it there."""
+
+    artifact: Artifact
+    path: Path
+    check: CheckResult
+
+
+def restore_to(backup: Backup, directory: Path, sources: Sequence[str] | None, reporter: Reporter) -> list[Restored]:
+    """Restore all sources of a backup, or those of the given names, into `directory`; nothing there is replaced.
+
+    Raises UsageError for unknown sources and for targets that exist, RestoreError when the backup or the disk cannot
+    be used, CheckFailedError when the artifact is damaged; no half restored file is left behind.
+    """
+    artifacts = chosen_artifacts(backup, sources)
+    targets = {artifact.source: _target(artifact, directory) for artifact in artifacts}
+    _refuse_existing(list(targets.values()))
+    try:
+        make_private_directory(directory)
+        require_room([(directory, artifact.raw_bytes, artifact.source) for artifact in artifacts])
+        return [_restore_one(backup, artifact, targets[artifact.source], reporter) for artifact in artifacts]
+    except SourceError as error:
+        raise RestoreError(
+            error.message, hint=f"free some room, or restore to another disk than {directory}"
+        ) from error
+    except OSError as error:
+        raise RestoreError(f"{error.strerror}: {error.filename or directory}") from error
+
+
+def chosen_artifacts(backup: Backup, sources: Sequence[str] | None) -> list[Artifact]:
+    """Return a backup's artifacts of those sources, or all.
+
+    Raises RestoreError for a backup without a readable manifest, UsageError for a source that is not in it.
+    """
+    if backup.manifest is None:
+        raise RestoreError(
+            f"{backup.id} has no usable manifest: {backup.problem}",
+            hint="its artifacts can be unpacked by hand: see docs/restore.md",
+        )
+    by_name = {artifact.source: artifact for artifact in backup.manifest.artifacts}
+    unknown = [name for name in sources or () if name not in by_name]
+    if unknown:
+        raise UsageError(f"{backup.id} has no source {', '.join(unknown)}", hint=f"it has: {', '.join(by_name)}")
+    return [artifact for name, artifact in by_name.items() if not sources or name in sources]
+
+
+def unpack(artifact: Artifact, packed: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+    """Unpack an artifact into the new private file `target`.
+
+    Raises CheckFailedError unless both checksums are those of the manifest; what was written is removed then.
+    """
+    descriptor = create_private(target)
+    unflushed = 0
+
+    def write(block: bytes) -> None:
+        nonlocal unflushed
+        write_all(descriptor, block)
+        unflushed += len(block)
+        if unflushed >= FLUSH_BYTES:
+            flush_and_drop(descriptor)
+            unflushed = 0
+
+    try:
+        found = read_back(packed, low_priority=False, progress=progress, sink=write)
+        if (found.sha256, found.raw_sha256) != (artifact.sha256, artifact.raw_sha256):
+            raise CheckFailedError(
+                f"{packed} is not what was stored: its checksum differs from the manifest's",
+                hint="restore another backup: tracker-backup list",
+            )
+        os.fsync(descriptor)
+    except BaseException:
+        target.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Reporter) -> Restored:
+    temporary = target.with_name(f".{target.name}.restoring-{os.getpid()}")
+    reporter.phase("unpack", artifact.source)
+    unpack(artifact, backup.path / artifact.file, temporary, reporter.progress)
+    try:
+        reporter.phase("check", artifact.source)
+        result = driver_for(artifact.type).start_check(temporary, full=False, low_priority=False).result()
+        if result.ok is False:
+            raise CheckFailedError(
+                f"{artifact.source} from {backup.id} fails {result.check}: {'; '.join(result.messages)}",
+                hint="restore another backup: tracker-backup list",
+            )
+        # link() and not rename(): a target that has come up meanwhile must not be replaced.
+        os.link(temporary, target)
+    finally:
+        temporary.unlink()
+    fsync_directory(target.parent)
+    return Restored(artifact, target, result)
+
+
+def _target(artifact: Artifact, directory: Path) -> Path:
+    return directory / f"{artifact.source}{driver_for(artifact.type).restored_suffix}"
+
+
+def _refuse_existing(targets: list[Path]) -> None:
+    beside = [target.with_name(target.name + suffix) for target in targets for suffix in ("", *_SIDECARS)]
+    existing = [str(path) for path in beside if path.exists() or path.is_symlink()]
+    if existing:
+        raise UsageError(
+            f"there is already {', '.join(existing)}", hint="restore into another directory, or move it away first"
+        )

@@ -1,0 +1,46 @@
+"""Signals and the run's alarm become exceptions, so that every way out cleans up."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import DeadlineError, TerminatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def raise_on_signals() -> None:
+    """Let SIGHUP, SIGINT and SIGTERM raise TerminatedError, once: a second one must not disturb the cleaning up."""
+    for number in _STOPPING:
+        signal.signal(number, _terminate)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise DeadlineError in the main thread when the block takes longer than `seconds`, whatever it waits for."""
+
+    def expire(_number: int, _frame: FrameType | None) -> None:
+        raise DeadlineError(
+            f"the run took longer than max_run_seconds ({seconds:g} s) and was given up",
+            hint="raise max_run_seconds, or look at what holds it up in the log",
+        )
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    for other in _STOPPING:
+        signal.signal(other, signal.SIG_IGN)
+    raise TerminatedError(number, signal.Signals(number).name)
