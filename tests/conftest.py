@@ -7,17 +7,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from hypothesis.database import DirectoryBasedExampleDatabase
+from hypothesis.configuration import set_hypothesis_home_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A loaded machine is slow, that is no failure; what was found once is tried first the next time.
-settings.register_profile(
-    "tracker-backup",
-    deadline=None,
-    database=DirectoryBasedExampleDatabase(ROOT / ".cache" / "hypothesis"),
-    derandomize=os.environ.get("CI") == "true",
-)
+set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
+# A loaded machine is slow, that is no failure.
+settings.register_profile("tracker-backup", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("tracker-backup")
 
 
