@@ -48,7 +48,7 @@ def unknown_parts(line: str) -> list[str]:
 
 def missing(line: str) -> list[str]:
     """Return what a command line names and the project does not have."""
-    words = line.split(" #")[0].split()
+    words = line.split(" #", maxsplit=1)[0].split() or [""]
     if words[0] == "make":
         return [word for word in words[1:] if re.fullmatch(r"[a-z-]+", word) and word not in make_targets()]
     if words[0] == "tracker-backup":
