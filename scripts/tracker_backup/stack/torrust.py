@@ -125,9 +125,9 @@ def parse_toml(text: str, *, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        line = re.search(r"at line (\d+)", str(error))
-        at = f", line {line[1]}" if line else ""
-        raise ConfigurationError(f"{where}{at}: not valid TOML", hint=f"correct it, {_HINT_SOURCES}") from None
+        said = re.search(r"at line (\d+)", str(error))
+        line = said[1] if said else text.count("\n") + 1  # the other place is the end
+        raise ConfigurationError(f"{where}, line {line}: not valid TOML", hint=f"correct it, {_HINT_SOURCES}") from None
 
 
 def database_of(

@@ -12,6 +12,8 @@ from tracker_backup.errors import ConfigurationError
 if TYPE_CHECKING:
     from yaml import MarkedYAMLError, Node
 
+_NULL_TAG = "tag:yaml.org,2002:null"
+_BOOLEAN_TAG = "tag:yaml.org,2002:bool"
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 _BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _MERGE = re.compile(r"^<<$")
@@ -40,7 +42,7 @@ def _load(text: str, file: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _refuse_what_pyyaml_would_miss(node, file)
+        _check_nodes(node, file)
         return loader.construct_document(node)
     finally:
         loader.dispose()
@@ -53,13 +55,13 @@ def _loader_class() -> Any:
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loader: Any = type("ComposeLoader", (base,), {"yaml_implicit_resolvers": {}})
-    loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
-    loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("tTfF"))
+    loader.add_implicit_resolver(_NULL_TAG, _NULL, ["~", "n", "N", ""])
+    loader.add_implicit_resolver(_BOOLEAN_TAG, _BOOLEAN, list("tTfF"))
     loader.add_implicit_resolver("tag:yaml.org,2002:merge", _MERGE, ["<"])
     return loader
 
 
-def _refuse_what_pyyaml_would_miss(root: Node, file: str) -> None:
+def _check_nodes(root: Node, file: str) -> None:
     """Raise ConfigurationError for a key that stands twice in one mapping, and for tags, `!reset` among them."""
     import yaml
 
@@ -75,14 +77,17 @@ def _refuse_what_pyyaml_would_miss(root: Node, file: str) -> None:
         if isinstance(node, yaml.SequenceNode):
             waiting.extend(node.value)
         elif isinstance(node, yaml.MappingNode):
-            _refuse_repeated_keys(node, file)
+            _check_keys(node, file)
             waiting.extend(part for pair in node.value for part in pair)
 
 
-def _refuse_repeated_keys(mapping: Node, file: str) -> None:
-    keys: set[Any] = set()
+def _check_keys(mapping: Node, file: str) -> None:
+    """Raise ConfigurationError for a repeated key, and let `TRUE:` and `NULL:` be names like others."""
+    keys: set[str] = set()
     for key, _ in mapping.value:
         if isinstance(key.value, str):
+            if key.tag in (_BOOLEAN_TAG, _NULL_TAG):
+                key.tag = "tag:yaml.org,2002:str"
             if key.value in keys:
                 raise _refused(key, f"the key {key.value!r} is there twice", file)
             keys.add(key.value)

@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tracker_backup.errors import ConfigurationError
+from tracker_backup.stack import discovery
+from tracker_backup.stack.discovery import discover
+
+Find = Callable[[str], Path]
+Write = Callable[[dict[str, str]], Path]
+TRACKER = """
+services:
+  tracker:
+    image: torrust/tracker
+    volumes: [./etc:/etc/torrust/tracker, ./lib:/var/lib/torrust/tracker]
+"""
+TOML = '[core.database]\npath = "/var/lib/torrust/tracker/database/tracker.db"\n'
+
+
+def test_a_deployer_like_stack(stack: Find) -> None:
+    directory = stack("deployer-like")
+    found = discover(directory)
+    (source,) = found.sources
+    database = directory / "storage/tracker/lib/database/tracker.db"
+    assert (source.name, source.type, source.service) == ("tracker", "sqlite", "tracker")
+    assert (source.path, source.mount) == (database, "directory")
+    assert source.container_path == "/var/lib/torrust/tracker/database/tracker.db"
+    assert (found.unsupported, found.notes, found.project) == ((), (), "deployer-like")
+    assert found.images == {
+        "tracker": "torrust/tracker:develop",
+        "prometheus": "prom/prometheus:v3.5.0",
+        "grafana": "grafana/grafana:12.3.1",
+    }
+    for said in (
+        f"{directory}/storage/tracker/etc/tracker.toml",
+        "TORRUST_TRACKER_CONFIG_TOML_PATH in docker-compose.yml with .env",
+        "[core.database] path in tracker.toml",
+        str(database),
+        "bind mount at /var/lib/torrust/tracker",
+    ):
+        assert said in source.why
+
+
+def test_json_has_the_keys_of_the_contract(stack: Find) -> None:
+    source = discover(stack("deployer-like")).sources[0].to_json()
+    assert set(source) == {"name", "type", "service", "path", "why"}
+    assert json.loads(json.dumps(source))["path"].endswith("/tracker.db")
+    (unsupported,) = discover(stack("mysql")).unsupported
+    assert set(unsupported.source.to_json()) == {"name", "type", "service", "schema", "why"}
+
+
+def test_overrides_and_their_values_from_env(stack: Find) -> None:
+    (source,) = discover(stack("overrides-in-env")).sources
+    assert source.path == Path("/srv/tracker/data/db/tracker.db")
+    assert source.container_path == "/data/db/tracker.db"
+
+
+def test_a_mounted_file_is_told_from_a_mounted_directory(stack: Find) -> None:
+    directory = stack("file-mount")
+    (source,) = discover(directory).sources
+    assert (source.path, source.mount) == (directory / "data/tracker.db", "file")
+
+
+def test_a_named_volume_is_found_and_not_yet_supported(stack: Find) -> None:
+    found = discover(stack("named-volume"))
+    (unsupported,) = found.unsupported
+    assert found.sources == ()
+    assert unsupported.source.container_path == "/var/lib/torrust/tracker/database/sqlite3.db"
+    assert "named volume tracker-data: found, not yet supported" in unsupported.reason
+    assert "sources:" in unsupported.reason
+    assert str(unsupported).startswith("tracker: its database ")
+
+
+def test_mysql_is_found_and_not_yet_supported(stack: Find) -> None:
+    found = discover(stack("mysql"))
+    (unsupported,) = found.unsupported
+    assert found.sources == ()
+    assert (unsupported.source.type, unsupported.source.schema) == ("mysql", "torrust_tracker")
+    assert unsupported.reason == "MySQL schema torrust_tracker: found, not yet supported"
+
+
+def test_an_index_and_a_tracker(stack: Find) -> None:
+    directory = stack("index-and-tracker")
+    found = discover(directory)
+    assert [(source.name, source.path) for source in found.sources] == [
+        ("index", directory / "storage/index/lib/database/index of all.db"),
+        ("tracker", directory / "storage/tracker/lib/database/sqlite3.db"),
+    ]
+    assert found.project == "torrents"
+    assert "is configured by TORRUST_TRACKER_CONFIG_TOML in compose.yaml;" in found.sources[1].why
+
+
+def test_spaces_quotes_and_other_alphabets_in_paths_and_names(stack: Find) -> None:
+    directory = stack("odd-paths")
+    (source,) = discover(directory).sources
+    assert source.path == directory / 'große "Datenbank" $5 & it\'s/my database/träcker #1.db'
+    assert (source.name, source.service) == ("tr-cker-eins", "träcker.Eins")
+
+
+def test_an_override_file_moves_the_mount_and_the_image(stack: Find) -> None:
+    found = discover(stack("override-file"))
+    assert found.sources[0].path == Path("/mnt/big/lib/database/tracker.db")
+    assert found.images == {"tracker": "torrust/tracker:v3.0.0"}
+    assert [file.name for file in found.files] == ["docker-compose.yml", "docker-compose.override.yml"]
+
+
+def test_a_missing_variable_is_empty_and_noted(stack: Find) -> None:
+    found = discover(stack("missing-variable"))
+    assert found.sources[0].path == stack("missing-variable") / "data/database/tracker.db"
+    assert [note.split()[2] for note in found.notes] == ["TRACKER_TAG", "TRACKER_TOML"]
+
+
+def test_an_env_file_that_services_share_makes_none_of_them_a_tracker(stack: Find) -> None:
+    found = discover(stack("shared-env-file"))
+    assert [source.service for source in found.sources] == ["tracker"]
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("no-database", "no database found in the stack", "`sources:`"),
+        ("broken-yaml", "compose.yaml, line 5: not valid YAML", "docker compose -f"),
+        ("broken-toml", "etc/tracker.toml, line 3: not valid TOML", "`sources:`"),
+        (
+            "required-variable",
+            "services.tracker.volumes[0]: the variable DATA is required and not set",
+            "set DATA in .env",
+        ),
+        (
+            "container-layer",
+            "is on no mount: it is lost with the container",
+            "mount the directory /var/lib/torrust/tracker/d",
+        ),
+    ],
+)
+def test_a_wrong_turn_is_an_error_that_says_where_and_what_to_do(
+    stack: Find, name: str, message: str, hint: str
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        discover(stack(name))
+    assert message in error.value.message
+    assert error.value.hint
+    assert hint in error.value.hint
+    assert error.value.exit_code == 2
+
+
+def test_where_no_database_is_found_what_was_looked_at_is_listed(stack: Find) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        discover(stack("no-database"))
+    for looked_at in ("compose.yaml and .env", "web (nginx:1.29)", "cache", str(stack("no-database"))):
+        assert looked_at in error.value.message
+
+
+def test_a_missing_stack_directory_and_a_missing_compose_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"stack directory .*/gone does not exist"):
+        discover(tmp_path / "gone")
+    with pytest.raises(ConfigurationError, match="no Compose file in"):
+        discover(tmp_path)
+
+
+def test_a_relative_stack_directory_gives_absolute_paths(write_stack: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = write_stack({"compose.yaml": TRACKER, "etc/tracker.toml": TOML})
+    monkeypatch.chdir(directory.parent)
+    assert discover(Path("stack")).sources[0].path == directory / "lib/database/tracker.db"
+
+
+def test_a_toml_that_cannot_be_read_says_which(write_stack: Write) -> None:
+    directory = write_stack({"compose.yaml": TRACKER, "etc/tracker.toml/x": "a directory in its place"})
+    with pytest.raises(ConfigurationError, match=r"etc/tracker\.toml is a directory"):
+        discover(directory)
+
+
+def test_before_the_first_start_the_image_s_defaults_hold(write_stack: Write) -> None:
+    """The images write their own configuration at the first start; the database is not there yet either."""
+    directory = write_stack({"compose.yaml": TRACKER})
+    found = discover(directory)
+    assert found.sources[0].path == directory / "lib/database/sqlite3.db"
+    assert "etc/tracker.toml does not exist yet" in found.notes[0]
+
+
+def test_a_configuration_in_the_image_s_layer_leaves_its_defaults_and_the_overrides(write_stack: Write) -> None:
+    text = "services: {t: {image: torrust/tracker, volumes: ['./lib:/var/lib/torrust/tracker']}}\n"
+    directory = write_stack({"compose.yaml": text})
+    assert discover(directory).sources[0].path == directory / "lib/database/sqlite3.db"
+
+
+def test_a_configuration_path_of_its_own_must_exist(write_stack: Write) -> None:
+    text = """
+services:
+  tracker:
+    environment: {TORRUST_TRACKER_CONFIG_TOML_PATH: /etc/torrust/tracker/live.toml}
+    volumes: [./etc:/etc/torrust/tracker]
+"""
+    with pytest.raises(
+        ConfigurationError, match=r"live\.toml .* is .*/etc/live\.toml on the host, which does not exist"
+    ):
+        discover(write_stack({"compose.yaml": text}))
+
+
+def test_a_configuration_on_a_named_volume_is_not_yet_supported(write_stack: Write) -> None:
+    text = "services: {t: {image: torrust/tracker, volumes: ['etc:/etc/torrust/tracker', './lib:/var/lib/torrust']}}\n"
+    (unsupported,) = discover(write_stack({"compose.yaml": text})).unsupported
+    assert "its configuration /etc/torrust/tracker/tracker.toml lies on the named volume etc" in unsupported.reason
+
+
+def test_a_database_on_a_tmpfs_is_an_error(write_stack: Write) -> None:
+    text = "services: {t: {image: torrust/tracker, tmpfs: /var/lib/torrust, volumes: ['./etc:/etc/torrust/tracker']}}\n"
+    with pytest.raises(ConfigurationError, match="is on a tmpfs"):
+        discover(write_stack({"compose.yaml": text, "etc/tracker.toml": TOML}))
+
+
+def test_a_database_in_memory_is_none(write_stack: Write) -> None:
+    text = """
+services:
+  index:
+    image: torrust/index
+    environment: {TORRUST_INDEX_CONFIG_OVERRIDE_DATABASE__CONNECT_URL: "sqlite::memory:"}
+"""
+    with pytest.raises(ConfigurationError, match="no database found") as error:
+        discover(write_stack({"compose.yaml": text}))
+    assert "keeps its database in memory" in error.value.message
+
+
+def test_all_that_is_wrong_is_told_at_once(write_stack: Write) -> None:
+    text = """
+services:
+  one: {image: torrust/tracker, volumes: ["./one:/etc/torrust/tracker"]}
+  two: {image: torrust/tracker, volumes: ["./two:/etc/torrust/tracker"]}
+"""
+    directory = write_stack({"compose.yaml": text, "one/tracker.toml": "x", "two/tracker.toml": TOML})
+    with pytest.raises(ConfigurationError) as error:
+        discover(directory)
+    assert "several things in the stack are wrong" in error.value.message
+    assert "one/tracker.toml, line 1: not valid TOML" in error.value.message
+    assert "service two: its database" in error.value.message
+    assert "mount the directory" in error.value.message
+
+
+def test_two_services_with_one_file_are_one_source(write_stack: Write) -> None:
+    text = """
+services:
+  worker: {image: torrust/tracker, volumes: [./etc:/etc/torrust/tracker, ./lib:/var/lib/torrust/tracker]}
+  tracker: {image: torrust/tracker, volumes: [./etc:/etc/torrust/tracker, ./lib:/var/lib/torrust/tracker]}
+"""
+    found = discover(write_stack({"compose.yaml": text, "etc/tracker.toml": TOML}))
+    assert [source.service for source in found.sources] == ["worker"]
+    assert found.notes == ("services worker and tracker name the same database",)
+
+
+def test_schemas_of_one_name_on_two_servers_stay_two(write_stack: Write) -> None:
+    text = "\n".join(
+        [
+            "services:",
+            *(
+                f"  {name}: {{image: torrust/tracker, environment: {{"
+                f"TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER: mysql, "
+                f"TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH: 'mysql://{name}-db/live'}}}}"
+                for name in ("one", "two")
+            ),
+        ]
+    )
+    found = discover(write_stack({"compose.yaml": text}))
+    assert [unsupported.source.name for unsupported in found.unsupported] == ["one", "two"]
+
+
+def test_names_are_unique_short_and_never_files(write_stack: Write) -> None:
+    services = ["files", "a.b", "a-b", "A_B", "..", "x" * 40, "x" * 50]
+    lines = [
+        f"  '{name}': {{image: torrust/tracker, volumes: ['./{number}:/var/lib/torrust/tracker']}}"
+        for number, name in enumerate(services)
+    ]
+    found = discover(write_stack({"compose.yaml": "\n".join(["services:", *lines])}))
+    assert [source.name for source in found.sources] == [
+        *("files-2", "a-b", "a-b-2", "a-b-3", "database", "x" * 32, "x" * 30 + "-2")
+    ]
+
+
+def test_the_database_itself_is_not_looked_at(write_stack: Write) -> None:
+    """Missing is for the run to judge: pending, or an error once it has been in a backup."""
+    directory = write_stack({"compose.yaml": TRACKER, "etc/tracker.toml": TOML})
+    (source,) = discover(directory).sources
+    assert source.path is not None
+    assert not source.path.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("deployer-like", "overrides-in-env", "mysql", "index-and-tracker", "no-database", "broken-yaml"),
+        *("broken-toml", "file-mount", "named-volume", "missing-variable", "shared-env-file"),
+    ],
+)
+def test_no_secret_of_a_stack_comes_out(stack: Find, name: str) -> None:
+    try:
+        found = discover(stack(name))
+        shown = repr(found) + "".join(map(str, found.unsupported))
+    except ConfigurationError as error:
+        shown = f"{error!r} {error} {error.__cause__!r}"
+    assert "canary" not in shown
+    assert "%40" not in shown
+
+
+def test_the_fixtures_do_hold_canaries(stack: Find) -> None:
+    """Else the test above would prove nothing."""
+    for name in ("deployer-like", "overrides-in-env", "mysql", "index-and-tracker", "broken-yaml", "broken-toml"):
+        files = [path for path in stack(name).rglob("*") if path.is_file()]
+        assert any("canary" in file.read_text(encoding="utf-8") for file in files), name
+
+
+def test_slow_libraries_are_loaded_only_when_a_stack_is_read() -> None:
+    command = (
+        "import sys; import tracker_backup.stack.discovery; "
+        "print([name for name in ('yaml', 'rich', 'jsonschema', 'sh') if name in sys.modules])"
+    )
+    scripts = Path(discovery.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=scripts, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ast.literal_eval(done.stdout) == []
