@@ -138,7 +138,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[:1] == ["archive"]:
         print(base64.b64encode(archive(Path(arguments[1]))).decode(), end="")
     elif arguments[:1] == ["unpack"]:
-        unpack(Path(arguments[1]), arguments[2])
+        unpack(Path(arguments[1]).resolve(), arguments[2])
     else:
         raise SystemExit(__doc__)
 
