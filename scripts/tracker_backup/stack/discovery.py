@@ -8,73 +8,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import paths, reading, torrust
 from tracker_backup.stack.compose import load_project
 from tracker_backup.stack.model import Mount, Project, Service
+from tracker_backup.stack.result import DiscoveredSource, Discovery, SourceType, Unsupported
 
-SourceType = Literal["sqlite", "mysql", "postgresql"]
+__all__ = ["DiscoveredSource", "Discovery", "Unsupported", "discover", "find_databases"]
+
 ReadIfThere = Callable[[Path], str | None]
 RESERVED_NAMES = frozenset({"files"})
 """Names that no database may have: `files` is the rest of the stack."""
 _LONGEST_NAME = 32
 _SOURCES_HINT = "or name the databases under `sources:` in the configuration, which replaces discovery"
-
-
-@dataclass(frozen=True)
-class DiscoveredSource:
-    """A database of the stack: a file on the host (`path`) or a `schema`; `why` names files and keys that led there.
-
-    `container_path` is the file as its service sees it. `mount` is `file` when the file itself is mounted, so that its
-    -wal and -shm stay inside the container, else `directory`.
-    """
-
-    name: str
-    type: SourceType
-    service: str
-    why: str
-    path: Path | None = None
-    schema: str | None = None
-    mount: paths.MountScope | None = None
-    container_path: str | None = None
-
-    def to_json(self) -> dict[str, str]:
-        """Return it as `discover --json` shows it, without what does not apply."""
-        given = {
-            "name": self.name,
-            "type": self.type,
-            "service": self.service,
-            "path": None if self.path is None else str(self.path),
-            "schema": self.schema,
-            "why": self.why,
-        }
-        return {key: value for key, value in given.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Unsupported:
-    """A database that was found and cannot be backed up yet; `reason` says why and what can be done."""
-
-    source: DiscoveredSource
-    reason: str
-
-    def __str__(self) -> str:
-        """Return the line to show."""
-        return f"{self.source.name}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """What was found in a stack. `images` are the services' images by service name."""
-
-    sources: tuple[DiscoveredSource, ...]
-    unsupported: tuple[Unsupported, ...]
-    notes: tuple[str, ...]
-    project: str
-    files: tuple[Path, ...]
-    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,9 +46,14 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
     Raises ConfigurationError with all that is wrong with the services.
     """
     notes, errors, findings = list(project.notes), list[ConfigurationError](), list[_Finding]()
-    for service in project.services.values():
-        recognised = torrust.recognise(service)
+    services = [(service, torrust.recognise(service)) for service in project.services.values()]
+    present = {recognised.product.label for _, recognised in services if recognised and recognised.certain}
+    for service, recognised in services:
         if recognised is None:
+            continue
+        if _unreached(service, recognised):
+            if recognised.product.label not in present:
+                notes.append(_passed_over(service, recognised))
             continue
         try:
             finding = _examine(service, recognised, read, notes)
@@ -120,16 +72,27 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
     return _discovery(project, kept, notes)
 
 
+def _unreached(service: Service, recognised: torrust.Recognised) -> bool:
+    """Tell whether the service only shares an env_file with a tracker or index: no configuration reaches it."""
+    reference = torrust.reference(service, recognised.product)
+    missed = reference.inline is None and paths.locate(reference.path, service.mounts) == paths.NotOnHost(None)
+    return missed and not recognised.certain
+
+
+def _passed_over(service: Service, recognised: torrust.Recognised) -> str:
+    return (
+        f"service {service.name} has variables of a Torrust {recognised.product.label} from an env_file, but neither "
+        "its image nor a mount of configuration or data: passed over"
+    )
+
+
 def _examine(service: Service, recognised: torrust.Recognised, read: ReadIfThere, notes: list[str]) -> _Finding | None:
     """Return the database of one service, or None when it has none that could be backed up."""
     product = recognised.product
     reference = torrust.reference(service, product)
     place = paths.locate(reference.path, service.mounts)
-    if reference.inline is None and isinstance(place, paths.NotOnHost):
-        if place.mount is not None and place.mount.kind == "volume":
-            return _configuration_on_volume(service, reference, place.mount)
-        if not recognised.certain:
-            return None  # it shares an env_file with others, and no configuration reaches it
+    if reference.inline is None and isinstance(place, paths.NotOnHost) and place.mount and place.mount.kind == "volume":
+        return _configuration_on_volume(service, reference, place.mount)
     configuration = _configuration(service, product, reference, read)
     if configuration.note:
         notes.append(configuration.note)

@@ -99,11 +99,19 @@ def recognise(service: Service) -> Recognised | None:
         homes = (product.default_toml, posixpath.dirname(product.default_toml))
         if any(mount.target in homes for mount in service.mounts):
             return Recognised(product, certain=True)
-    for product in _PRODUCTS:
-        found = [variable for name, variable in service.variables.items() if name.startswith(product.prefixes)]
-        if found:
-            return Recognised(product, certain=not all(variable.from_env_file for variable in found))
-    return None
+    found = [_by_variables(service, product) for product in _PRODUCTS]
+    known = [recognised for recognised in found if recognised]
+    return next((recognised for recognised in known if recognised.certain), next(iter(known), None))
+
+
+def _by_variables(service: Service, product: Product) -> Recognised | None:
+    named = [variable for name, variable in service.variables.items() if name.startswith(product.prefixes)]
+    if not named:
+        return None
+    own = not all(variable.from_env_file for variable in named)
+    # Whoever shares the env_file but is another program does not keep its data there.
+    data = paths.locate(product.default_database, service.mounts) != paths.NotOnHost(None)
+    return Recognised(product, certain=own or data)
 
 
 def reference(service: Service, product: Product) -> Reference:

@@ -325,3 +325,41 @@ def test_slow_libraries_are_loaded_only_when_a_stack_is_read() -> None:
         [sys.executable, "-c", command], cwd=scripts, capture_output=True, text=True, check=True, timeout=60
     )
     assert ast.literal_eval(done.stdout) == []
+
+
+def test_a_home_made_image_is_known_by_variables_and_data(write_stack: Write) -> None:
+    """Its configuration is inside the image, its variables come from a file that others share."""
+    text = """
+services:
+  tracker: {build: ./t, env_file: .env, volumes: ["./tracker:/var/lib/torrust/tracker"]}
+  index: {build: ./i, env_file: .env, volumes: ["./index:/var/lib/torrust/index"]}
+  web: {image: nginx, env_file: .env}
+"""
+    env = "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER=sqlite3\nTORRUST_INDEX_DATABASE=sqlite3\n"
+    directory = write_stack({"compose.yaml": text, ".env": env})
+    found = discover(directory)
+    assert [source.path for source in found.sources] == [
+        directory / "tracker/database/sqlite3.db",
+        directory / "index/database/sqlite3.db",
+    ]
+    assert found.notes == ()
+
+
+def test_what_might_have_been_a_tracker_is_told(write_stack: Write) -> None:
+    text = "services: {app: {build: ., env_file: .env}}\n"
+    directory = write_stack({"compose.yaml": text, ".env": "TORRUST_TRACKER_CONFIG_TOML_PATH=/x.toml\n"})
+    with pytest.raises(ConfigurationError, match="service app has variables of a Torrust tracker from an env_file"):
+        discover(directory)
+
+
+def test_an_uncertain_service_s_broken_configuration_is_a_note(write_stack: Write) -> None:
+    text = """
+services:
+  app: {build: ., env_file: .env, volumes: ["./app.toml:/x.toml"]}
+  tracker: {image: torrust/tracker, volumes: ["./lib:/var/lib/torrust/tracker"]}
+"""
+    env = "TORRUST_TRACKER_CONFIG_TOML_PATH=/x.toml\n"
+    directory = write_stack({"compose.yaml": text, ".env": env, "app.toml": "broken"})
+    found = discover(directory)
+    assert [source.service for source in found.sources] == ["tracker"]
+    assert any("service app was passed over" in note and "app.toml, line 1" in note for note in found.notes)

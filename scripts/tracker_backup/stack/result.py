@@ -1,0 +1,66 @@
+"""What discovery returns: databases that can be backed up, others that were found, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tracker_backup.stack.paths import MountScope
+
+SourceType = Literal["sqlite", "mysql", "postgresql"]
+
+
+@dataclass(frozen=True)
+class DiscoveredSource:
+    """A database of the stack: a file on the host (`path`) or a `schema`; `why` names files and keys that led there.
+
+    `container_path` is the file as its service sees it. `mount` is `file` when the file itself is mounted, so that its
+    -wal and -shm stay inside the container, else `directory`.
+    """
+
+    name: str
+    type: SourceType
+    service: str
+    why: str
+    path: Path | None = None
+    schema: str | None = None
+    mount: MountScope | None = None
+    container_path: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as `discover --json` shows it, without what does not apply."""
+        given = {
+            "name": self.name,
+            "type": self.type,
+            "service": self.service,
+            "path": None if self.path is None else str(self.path),
+            "schema": self.schema,
+            "why": self.why,
+        }
+        return {key: value for key, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A database that was found and cannot be backed up yet; `reason` says why and what can be done."""
+
+    source: DiscoveredSource
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the line to show."""
+        return f"{self.source.name}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found in a stack. `images` are the services' images by service name."""
+
+    sources: tuple[DiscoveredSource, ...]
+    unsupported: tuple[Unsupported, ...]
+    notes: tuple[str, ...]
+    project: str
+    files: tuple[Path, ...]
+    images: Mapping[str, str] = field(default_factory=dict)
