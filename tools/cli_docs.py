@@ -14,12 +14,16 @@ TARGET = ROOT / "docs/cli.md"
 PROGRAM = ROOT / "scripts/tracker_backup"
 WIDTH = 100
 
+# The same for every command: shown once, with the program.
+SHARED_OPTIONS = re.compile(r"\n\noptions of every command:\n(?:  .*(?:\n|$))+")
+
 HEAD = """\
 <!-- tools/cli_docs.py writes this from what the program's --help prints: `make docs`. -->
 
 # Command line
 
-From a checkout, `python3 scripts/tracker_backup` stands for `tracker-backup`.
+From a checkout, `python3 scripts/tracker_backup` stands for `tracker-backup`. The options of every
+command may stand before or after the command's name.
 """
 
 
@@ -39,20 +43,25 @@ def help_of(command: tuple[str, ...]) -> str:
     return done.stdout.rstrip()
 
 
-def subcommands(text: str) -> list[str]:
-    """Return the commands that a help text offers: argparse lists them in braces below a heading."""
-    offered = re.search(r"^  \{([a-z,-]+)\}", text, flags=re.MULTILINE) or re.search(
-        r"^  ([A-Z]+)$\n(?:    [a-z-]+ )", text, flags=re.MULTILINE
-    )
-    return offered.group(1).split(",") if offered else []
+def names_of_commands(text: str) -> list[str]:
+    """Return the commands that the program's help text lists."""
+    listed = re.search(r"^commands:\n  COMMAND\n((?:    .*\n)+)", text, flags=re.MULTILINE)
+    if not listed:
+        sys.exit("the program's --help has no list of commands")
+    return re.findall(r"^    ([a-z-]+)", listed.group(1), flags=re.MULTILINE)
 
 
-def sections(command: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield a section for a command and one for each command below it."""
-    text = help_of(command)
-    yield f"\n## {' '.join(('tracker-backup', *command))}\n\n```text\n{text}\n```\n"
-    for name in subcommands(text):
-        yield from sections((*command, name))
+def sections() -> Iterator[str]:
+    """Yield a section for the program and one for each of its commands."""
+    program = help_of(())
+    yield section("tracker-backup", program)
+    for name in names_of_commands(program):
+        yield section(f"tracker-backup {name}", SHARED_OPTIONS.sub("", help_of((name,))))
+
+
+def section(title: str, text: str) -> str:
+    """Return a section of the document."""
+    return f"\n## {title}\n\n```text\n{text}\n```\n"
 
 
 if __name__ == "__main__":

@@ -26,24 +26,23 @@ def make_targets() -> set[str]:
 def help_pages() -> dict[str, str]:
     """Return the help text of every command, by its words; the program's own by the empty string."""
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    pages = re.findall(r"^## tracker-backup ?(.*)\n\n```text\n(.*?)```", text, flags=re.MULTILINE | re.DOTALL)
+    pages = re.findall(r"^## tracker-backup ?([^\n]*)\n\n```text\n(.*?)```", text, flags=re.MULTILINE | re.DOTALL)
     return dict(pages)
 
 
 def unknown_parts(line: str) -> list[str]:
-    """Return the commands and options in a `tracker-backup` line that the program does not have."""
+    """Return the commands, choices and options in a `tracker-backup` line that the program does not have."""
     words = shlex.split(re.split(r" [|>&;] ?", line, maxsplit=1)[0], comments=True)[1:]
-    command, valued = "", False
-    for word in words:
-        longer = f"{command} {word}".strip()
-        if longer in help_pages():
-            command = longer
-        elif not command and not word.startswith("-") and not valued and re.fullmatch(r"[a-z][a-z-]*", word):
-            return [word]
-        valued = word.startswith("--") and "=" not in word
     options = [word.split("=")[0] for word in words if re.fullmatch(r"-{1,2}[a-z][\w=/.-]*", word)]
-    known = help_pages().get("", "") + help_pages().get(command, "")
-    return [option for option in options if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", known)]
+    # What follows a long option may be its value.
+    plain = [word for at, word in enumerate(words) if word[0] != "-" and not (at and words[at - 1].startswith("--"))]
+    name, *rest = [*plain, "", ""] if plain else ["", ""]
+    if name and name not in help_pages():
+        return [name] if re.fullmatch(r"[a-z][a-z-]*", name) else []
+    known = help_pages()[""] + help_pages()[name]
+    choices = re.search(r"^  \{([a-z,]+)\}", help_pages()[name], flags=re.MULTILINE) if name else None
+    strangers = [rest[0]] if choices and rest[0] and rest[0] not in choices.group(1).split(",") else []
+    return strangers + [word for word in options if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", known)]
 
 
 def missing(line: str) -> list[str]:
@@ -66,6 +65,8 @@ def test_what_is_to_be_typed_exists(document: Path) -> None:
 def test_the_measure_is_there() -> None:
     """The tests above would pass on anything if the pages could not be read."""
     assert {"demo", "test", "check"} <= make_targets()
-    assert {"", "list", "restore", "config check", "schedule apply"} <= set(help_pages())
+    assert {"", "list", "restore", "config", "schedule"} <= set(help_pages())
+    assert unknown_parts("tracker-backup --instance default schedule apply --dry-run # all is well") == []
     assert unknown_parts("tracker-backup list --no-such-option") == ["--no-such-option"]
     assert unknown_parts("tracker-backup no-such-command") == ["no-such-command"]
+    assert unknown_parts("tracker-backup schedule no-such-choice") == ["no-such-choice"]

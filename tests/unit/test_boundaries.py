@@ -54,7 +54,7 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
         ("croniter", "schedule/"),
         ("jsonschema", "config/"),
         ("rich", "report/"),
-        ("urllib.request", "report/"),
+        ("urllib.request", "health/"),
     ],
 )
 def test_a_library_is_used_in_its_place_only(library: str, place: str) -> None:
