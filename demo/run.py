@@ -53,6 +53,8 @@ def environment() -> dict[str, str]:
         "ANSIBLE_HOME": str(ansible),
         "ANSIBLE_REMOTE_TMP": str(ansible / "remote"),
         "ANSIBLE_LOCALHOST_WARNING": "false",
+        # What is as it should be already goes without saying here.
+        "ANSIBLE_DISPLAY_OK_HOSTS": "false",
         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
         "ANSIBLE_FORCE_COLOR": str(sys.stdout.isatty()),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",

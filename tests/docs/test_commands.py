@@ -45,21 +45,22 @@ def unknown_parts(line: str) -> list[str]:
     return strangers + [word for word in options if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", known)]
 
 
-def missing(line: str) -> list[str]:
-    """Return what a command line names and the project does not have."""
+def missing(line: str, document: Path) -> list[str]:
+    """Return what a command line names and the project does not have, neither at its top nor beside the document."""
     words = line.split(" #", maxsplit=1)[0].split() or [""]
     if words[0] == "make":
         return [word for word in words[1:] if re.fullmatch(r"[a-z-]+", word) and word not in make_targets()]
     if words[0] == "tracker-backup":
         return unknown_parts(line)
     if words[0] in {"ansible-playbook", "bash", "sh", "pytest", "python3", "python"} or FILE.match(words[0]):
-        return [word for word in words if FILE.match(word) and not (ROOT / word.split("::")[0]).exists()]
+        files = [word.split("::")[0] for word in words if FILE.match(word)]
+        return [file for file in files if not (ROOT / file).exists() and not (document.parent / file).exists()]
     return []
 
 
 @pytest.mark.parametrize("document", READ, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_to_be_typed_exists(document: Path) -> None:
-    assert [(line, missing(line)) for line in commands(document) if missing(line)] == []
+    assert [(line, lacks) for line in commands(document) if (lacks := missing(line, document))] == []
 
 
 def test_the_measure_is_there() -> None:
