@@ -115,6 +115,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
             user=schedule.get("user", "root"),
             command=Path(schedule.get("command", "/usr/local/bin/tracker-backup")),
         ),
+        named_by=() if path.parent == config_directory() else ("--config", str(path)),
         ping_url=document.get("ping_url"),
     )
 

@@ -65,6 +65,7 @@ class Config:
     max_run_seconds: int
     max_write_stall_seconds: float
     schedule: ScheduleSettings
+    named_by: tuple[str, ...] = ()
     ping_url: str | None = field(default=None, repr=False)
 
     def job(self, name: str) -> Job | None:
@@ -73,4 +74,4 @@ class Config:
 
     def arguments(self) -> tuple[str, ...]:
         """Return the command-line arguments that name this instance in messages and crontab lines."""
-        return ("--instance", self.instance)
+        return self.named_by or ("--instance", self.instance)

@@ -18,8 +18,8 @@ from tracker_backup.health.status import (
 )
 from tracker_backup.repository.lock import read_holder
 from tracker_backup.repository.manifest import format_time
-from tracker_backup.run.space import format_bytes
 from tracker_backup.system.files import free_bytes
+from tracker_backup.system.space import format_bytes
 
 if TYPE_CHECKING:
     from tracker_backup.config.model import Config
@@ -60,8 +60,8 @@ def _schedule_reasons(config: Config) -> list[Reason]:
         state = service.inspect(config)
     except TrackerBackupError as error:
         return [Reason(WARNING, f"the schedule cannot be looked at: {error.message}")]
-    remedy = "put it right with: tracker-backup schedule apply"
-    return [Reason(WARNING, f"schedule, {state.where}: {problem}; {remedy}") for problem in state.problems]
+    remedy = "put it right with: sudo tracker-backup schedule apply"
+    return [Reason(WARNING, f"schedule: {problem}; {remedy}") for problem in state.problems]
 
 
 def _quarantine_reasons(repository: Repository, manifests: list[Manifest]) -> list[Reason]:

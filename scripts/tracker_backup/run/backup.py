@@ -32,9 +32,9 @@ from tracker_backup.repository.manifest import (
     Manifest,
     format_time,
 )
-from tracker_backup.repository.retention import decide
 from tracker_backup.run.history import History
 from tracker_backup.run.pipeline import Pipeline
+from tracker_backup.run.prune import prune
 from tracker_backup.run.resolve import choose, resolve_sources
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class BackupRun:
         for note in resolved.notes:
             self._reporter.note(note)
         sources = choose(resolved.sources, request.sources or request.job.sources)
-        self.prune()  # first what was condemned after the last good run: a full disk must heal
+        self._prune()  # first what was condemned after the last good run: a full disk must heal
         history = History(self._repository.manifests())
         pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
         with self._incoming(started, request.job_name) as incoming:
@@ -128,18 +128,12 @@ class BackupRun:
             draft = self._draft(request, resolved, incoming.id, started, harvest, pipeline.seconds)
             published = self._publish(incoming, draft, harvest)
             quarantined = self._quarantine(incoming, draft, harvest)
-        pruned = self.prune() if published is not None and not harvest.failures else ()
+        pruned = self._prune() if published is not None and not harvest.failures else ()
         return Outcome(incoming.id, published, quarantined, tuple(harvest.failures), pruned)
 
-    def prune(self) -> tuple[str, ...]:
-        """Delete what no policy keeps, and return the ids."""
-        policies = {job.name: job.keep for job in self._config.jobs}
-        verdicts = decide(self._repository.manifests(), policies, self._now())
-        condemned = tuple(verdict.id for verdict in verdicts if not verdict.keep)
-        if condemned:
-            self._reporter.phase("prune")
-            self._repository.remove(condemned)
-        return condemned
+    def _prune(self) -> tuple[str, ...]:
+        verdicts = prune(self._config, self._repository, self._now())
+        return tuple(verdict.id for verdict in verdicts if not verdict.keep)
 
     @contextmanager
     def _incoming(self, started: datetime, job: str) -> Iterator[Incoming]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tracker_backup.run.space import ASSUMED_RATIO
+from tracker_backup.system.space import ASSUMED_RATIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import CheckFailedError
 from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
 from tracker_backup.run.artifact import Stored, compress, read_back
-from tracker_backup.run.space import require_room
 from tracker_backup.sources.interface import CopyContext, Snapshot, Source
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import remove_tree
+from tracker_backup.system.space import require_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

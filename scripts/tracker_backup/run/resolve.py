@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracker_backup.config.model import Config
+    from tracker_backup.stack.discovery import Discovery
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,49 @@ def resolve_sources(config: Config) -> Resolved:
     Raises ConfigurationError when the stack cannot be read, has no database, or has one that cannot be backed up.
     """
     if config.sources is not None:
-        named = tuple(
-            Source(item.name, item.type, item.path, item.service, why=f"sources in {config.file}")
-            for item in config.sources
-        )
-        return Resolved(named, discovered=False)
+        return Resolved(_named(config), discovered=False)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
-    if found.unsupported:
-        reasons = "\n".join(f"  {item.source.name}: {item.reason}" for item in found.unsupported)
-        raise ConfigurationError(f"{config.stack}: found, not yet supported:\n{reasons}")
+    _refuse_unsupported(config, found)
     sources = tuple(
         Source(item.name, item.type, item.path, item.service, item.why, item.mount or "directory", item.container_path)
         for item in found.sources
         if item.path is not None
     )
     return Resolved(sources, discovered=True, notes=found.notes, images=found.images)
+
+
+def describe_sources(config: Config) -> tuple[list[dict[str, str]], ConfigurationError | None]:
+    """Return every source there is as `discover --json` shows it, and what keeps some of them from being backed up."""
+    if config.sources is not None:
+        shown = [
+            {"name": item.name, "type": item.type, "path": str(item.path), "why": item.why} for item in _named(config)
+        ]
+        return shown, None
+    from tracker_backup.stack.discovery import discover
+
+    found = discover(config.stack)
+    everything = [*found.sources, *(item.source for item in found.unsupported)]
+    try:
+        _refuse_unsupported(config, found)
+    except ConfigurationError as error:
+        return [item.to_json() for item in everything], error
+    return [item.to_json() for item in everything], None
+
+
+def _named(config: Config) -> tuple[Source, ...]:
+    why = f"named under sources in {config.file}"
+    return tuple(Source(item.name, item.type, item.path, item.service, why) for item in config.sources or ())
+
+
+def _refuse_unsupported(config: Config, found: Discovery) -> None:
+    if found.unsupported:
+        reasons = "\n".join(f"  {item.source.name}: {item.reason}" for item in found.unsupported)
+        raise ConfigurationError(
+            f"{config.stack}: found, not yet supported:\n{reasons}",
+            hint="nothing was backed up; to back up the rest, name it under `sources:` in the configuration",
+        )
 
 
 def choose(sources: Sequence[Source], wanted: Sequence[str] | None) -> tuple[Source, ...]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, RestoreError, SourceError, UsageError
 from tracker_backup.run.artifact import read_back
-from tracker_backup.run.space import require_room
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import (
     FLUSH_BYTES,
@@ -18,6 +17,7 @@ from tracker_backup.system.files import (
     make_private_directory,
     write_all,
 )
+from tracker_backup.system.space import require_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import CheckFailedError
 from tracker_backup.run.artifact import hash_file
 from tracker_backup.run.restore import unpack
-from tracker_backup.run.space import require_room
 from tracker_backup.sources.registry import driver_for
+from tracker_backup.system.space import require_room
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,16 +30,21 @@ class JournalHandler(logging.Handler):
         syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_INFO), text)
 
 
-def open_logs(log_file: Path, instance: str) -> None:
-    """Send the package's records to the log file (mode 0640, made with its directory) and to the journal.
-
-    A log that cannot be written is told on stderr, and does not keep a backup from being made.
-    """
+def open_journal(instance: str) -> None:
+    """Send the package's records to the journal, each with the instance's name."""
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     journal = JournalHandler("tracker-backup")
     journal.setFormatter(logging.Formatter(f"{instance}: %(message)s"))
     LOGGER.addHandler(journal)
+
+
+def open_logs(log_file: Path, instance: str) -> None:
+    """Send the package's records to the log file (mode 0640, made with its directory) and to the journal.
+
+    A log that cannot be written is told on stderr, and does not keep a backup from being made.
+    """
+    open_journal(instance)
     try:
         log_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not log_file.exists():
@@ -47,7 +52,7 @@ def open_logs(log_file: Path, instance: str) -> None:
         handler = logging.FileHandler(log_file, encoding="utf-8")
     except OSError as error:
         message = f"cannot write the log {log_file}: {error.strerror}"
-        LOGGER.error(message)
+        LOGGER.error("%s", message)  # noqa: TRY400 - a sentence, not a traceback
         sys.stderr.write(f"tracker-backup: {message}\n")
         return
     handler.setFormatter(

@@ -1,0 +1,169 @@
+"""What may stand on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import TYPE_CHECKING, NoReturn
+
+from tracker_backup import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_EXIT_CODES = """\
+exit codes: 0 done; 1 failed, nothing published; 2 usage, configuration or privilege; 3 partial or pending;
+4 another run holds the lock; 5 a check failed; 129, 130, 143 hung up, interrupted, terminated.
+`status` has those of Nagios: 0 ok, 1 warning, 2 critical, 3 unknown.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors say what to do next."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2, as every mistake in usage does."""
+        self.exit(2, f"{self.prog}: {message}\n  see: {self.prog} --help\n")
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; `command` is the function that carries them out.
+
+    Exits with 0 after --help and --version, with 2 when they make no sense.
+    """
+    return build_parser().parse_args(argv)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; nothing that a command needs is imported by that."""
+    parser = _Parser(
+        prog="tracker-backup",
+        description="Back up a live BitTorrent tracker, prove the copy, restore it.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_common(top=True)],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tracker-backup {__version__}")
+    _add_now(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    for add in (_add_list, _add_show, _add_verify, _add_restore, _add_prune, _add_status, _add_discover):
+        add(commands)
+    for add in (_add_doctor, _add_schedule, _add_config, _add_init):
+        add(commands)
+    parser.set_defaults(command=_lazy("overview", "default"))
+    return parser
+
+
+def _common(*, top: bool = False) -> _Parser:
+    """Options that may stand before or after a command; there they must not put back what stood before it."""
+    common = _Parser(add_help=False, argument_default=None if top else argparse.SUPPRESS)
+    group = common.add_argument_group("options of every command")
+    group.add_argument("--instance", metavar="NAME", help="the instance; needed where there are several")
+    group.add_argument("--config", metavar="PATH", help="a configuration file outside /etc/tracker-backup")
+    default = False if top else argparse.SUPPRESS
+    help_verbose = "say more; show where an error came from"
+    group.add_argument("-v", "--verbose", action="store_true", default=default, help=help_verbose)
+    group.add_argument("-q", "--quiet", action="store_true", default=default, help="silent unless something is wrong")
+    return common
+
+
+def _lazy(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """Return a function that imports the command's module when it is called: start-up is felt."""
+
+    def command(arguments: argparse.Namespace) -> int:
+        found: Callable[[argparse.Namespace], int] = getattr(
+            importlib.import_module(f"tracker_backup.cli.{module}"), function
+        )
+        return found(arguments)
+
+    return command
+
+
+class _Now(argparse.Action):
+    """--now is a command, though it looks like an option."""
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, *_: object) -> None:
+        """Choose the command."""
+        namespace.now = True
+        namespace.command = _lazy("backup", "now")
+
+
+def _add_now(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a backup, now")
+    group.add_argument("--now", action=_Now, nargs=0, default=False, help="back up")
+    group.add_argument("--job", metavar="NAME", help="the job; without it the first of the configuration")
+    group.add_argument("--source", metavar="NAME", action="append", help="this source only; counts for no job")
+    group.add_argument("--if-due", action="store_true", help="only what a job's schedule has missed")
+    group.add_argument("--wait", action="store_true", help="wait while another run is at work")
+    group.add_argument("--after-boot", action="store_true", help="wait up to 10 minutes for the stack's disks")
+    group.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def _command(commands: argparse._SubParsersAction[_Parser], name: str, function: tuple[str, str], text: str) -> _Parser:
+    parser = commands.add_parser(name, help=text, description=text, parents=[_common()], allow_abbrev=False)
+    parser.set_defaults(command=_lazy(*function))
+    return parser
+
+
+def _add_list(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "list", ("backups", "list_backups"), "the backups, oldest first")
+    parser.add_argument("--all", action="store_true", help="also what is in quarantine")
+    parser.add_argument("--json", action="store_true", help="an array of manifests")
+
+
+def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "show", ("backups", "show"), "one backup")
+    parser.add_argument("id", metavar="ID", help="its id, or latest")
+    parser.add_argument("--json", action="store_true", help="its manifest")
+
+
+def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "verify", ("recover", "verify"), "read stored backups again, from the disk")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("id", metavar="ID", nargs="?", help="its id")
+    which.add_argument("--latest", action="store_true", help="the newest one (the default)")
+    which.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("--full", action="store_true", help="also unpack, and run the engine's own check")
+
+
+def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "restore", ("recover", "restore"), "put a backup's databases into a directory")
+    parser.add_argument("id", metavar="ID|latest|PATH", help="a backup's id, latest, or the path of its directory")
+    parser.add_argument("--source", metavar="NAME", action="append", help="this source only")
+    parser.add_argument("--to", metavar="DIR", required=True, help="the directory; nothing in it is replaced")
+
+
+def _add_prune(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "prune", ("manage", "prune"), "delete what the jobs' policies no longer keep")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and why, and do nothing")
+
+
+def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "status", ("overview", "status"), "is all well? with exit codes of Nagios")
+    parser.add_argument("--json", action="store_true", help="an object with state, reasons and jobs")
+
+
+def _add_discover(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "discover", ("overview", "discover"), "the sources in the stack, and why")
+    parser.add_argument("--json", action="store_true", help="an array of sources")
+
+
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "doctor", ("overview", "doctor"), "what would go wrong tonight, and what to do")
+    parser.add_argument("--json", action="store_true", help="an array of findings")
+
+
+def _add_schedule(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "schedule", ("manage", "schedule"), "the crontab entries")
+    parser.add_argument("action", choices=("show", "apply", "remove"), help="look, put in place, or take out")
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, and do nothing")
+
+
+def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "config", ("manage", "config"), "the configuration")
+    parser.add_argument("action", choices=("check", "show", "schema"), help="check it, show it, or its JSON Schema")
+
+
+def _add_init(commands: argparse._SubParsersAction[_Parser]) -> None:
+    _command(commands, "init", ("manage", "init"), "make the repository")

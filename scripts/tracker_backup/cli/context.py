@@ -1,0 +1,69 @@
+"""What most commands begin with: the configuration, the repository, somebody to report to."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tracker_backup.config.load import find_config, load_config
+from tracker_backup.report.reporter import SilentReporter
+from tracker_backup.repository.store import Repository
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from tracker_backup.config.model import Config
+    from tracker_backup.report.reporter import Reporter
+
+
+def load(arguments: Namespace) -> Config:
+    """Return the configuration that the command line means, checked."""
+    return load_config(find_config(arguments.instance, arguments.config))
+
+
+def repository_of(config: Config) -> Repository:
+    """Return the instance's repository."""
+    return Repository(config.repository, config.staging)
+
+
+@contextmanager
+def reporting(arguments: Namespace) -> Iterator[Reporter]:
+    """Give the reporter that fits: bars on a terminal, lines elsewhere, nothing with --quiet."""
+    if arguments.quiet:
+        yield SilentReporter()
+    elif sys.stderr.isatty():
+        from tracker_backup.report.terminal import TerminalReporter  # rich costs 60 to 80 ms
+
+        bars = TerminalReporter()
+        try:
+            yield bars
+        finally:
+            bars.close()
+    else:
+        from tracker_backup.report.plain import PlainReporter
+
+        lines = PlainReporter()
+        try:
+            yield lines
+        finally:
+            lines.close()
+
+
+def say(text: str = "") -> None:
+    """Print a result."""
+    sys.stdout.write(text + "\n")
+
+
+def warn(text: str) -> None:
+    """Print what is wrong."""
+    sys.stderr.write(f"tracker-backup: {text}\n")
+
+
+def command_line(config: Config, *words: str) -> str:
+    """Return a command that a person can copy; the instance is named where there may be several."""
+    import shlex
+
+    chosen = () if config.instance == "default" and not config.named_by else config.arguments()
+    return "sudo " + shlex.join(["tracker-backup", *chosen, *words])

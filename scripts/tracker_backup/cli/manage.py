@@ -1,0 +1,108 @@
+"""prune, schedule, config and init."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tracker_backup.cli.context import command_line, load, repository_of, say
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from tracker_backup.config.model import Config
+
+
+def prune(arguments: Namespace) -> int:
+    """Delete what no policy keeps, under the lock; with --dry-run only say what that would be, and why."""
+    from tracker_backup.report.tables import table
+    from tracker_backup.run.prune import judge
+    from tracker_backup.run.prune import prune as delete
+
+    config = load(arguments)
+    repository = repository_of(config)
+    if arguments.dry_run:
+        rows = [(item.id, "keep" if item.keep else "delete", item.reason) for item in judge(config, repository)]
+        say(table(("ID", "VERDICT", "WHY"), rows))
+        return 0
+    repository.require()
+    with repository.lock.acquire(job="prune"):
+        verdicts = delete(config, repository)
+    if not arguments.quiet:
+        condemned = [verdict for verdict in verdicts if not verdict.keep]
+        for verdict in condemned:
+            say(f"deleted {verdict.id}: {verdict.reason}")
+        say(f"{len(condemned)} deleted, {len(verdicts) - len(condemned)} kept")
+    return 0
+
+
+def schedule(arguments: Namespace) -> int:
+    """Show, apply or remove the crontab entries; the first word says whether something changed."""
+    from tracker_backup.schedule import service
+
+    config = load(arguments)
+    if arguments.action == "show":
+        return _show_schedule(config)
+    act = service.apply if arguments.action == "apply" else service.remove
+    changed = act(config, dry_run=arguments.dry_run)
+    where = service.target_of(config).where
+    if not arguments.quiet:
+        say(f"{'changed' if changed else 'unchanged'}: {where}{' (dry run, nothing was written)' * arguments.dry_run}")
+    return 0
+
+
+def _show_schedule(config: Config) -> int:
+    from tracker_backup.schedule import service
+    from tracker_backup.schedule.due import next_run
+
+    state = service.inspect(config)
+    say(f"{state.where}: {'as configured' if state.matches else 'NOT as configured'}")
+    for entry in state.entries:
+        say(f"  {entry.schedule:<14} {entry.command}")
+    now = datetime.now(UTC)
+    for job in config.jobs:
+        if job.schedule is not None:
+            say(f"next run of {job.name}: {next_run(job.schedule, now):%Y-%m-%d %H:%M %Z} (the host's local time)")
+    for problem in state.problems:
+        say(f"problem: {problem}")
+    if state.problems:
+        say(f"put it right with: {command_line(config, 'schedule', 'apply')}")
+    return 1 if state.problems else 0
+
+
+def config(arguments: Namespace) -> int:
+    """Check or show the configuration, or print its schema."""
+    if arguments.action == "schema":
+        from tracker_backup.config.schema import load_schema
+
+        say(json.dumps(load_schema(), indent=2))
+        return 0
+    loaded = load(arguments)
+    from tracker_backup.schedule.service import entries_of
+
+    entries_of(loaded)
+    if arguments.action == "check":
+        if not arguments.quiet:
+            say(f"{loaded.file}: ok")
+        return 0
+    say(json.dumps(_shown(loaded), indent=2, default=str))
+    return 0
+
+
+def _shown(loaded: Config) -> dict[str, object]:
+    """Return the configuration with its defaults, the secret masked."""
+    from dataclasses import asdict
+
+    shown = asdict(loaded)
+    shown["ping_url"] = None if loaded.ping_url is None else "(set)"
+    return {key: value for key, value in shown.items() if key != "named_by"}
+
+
+def init(arguments: Namespace) -> int:
+    """Make the repository; the first word says whether it was made."""
+    loaded = load(arguments)
+    made = repository_of(loaded).init()
+    if not arguments.quiet:
+        say(f"{'created' if made else 'unchanged'}: repository {loaded.repository}")
+    return 0

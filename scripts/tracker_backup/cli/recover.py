@@ -1,0 +1,65 @@
+"""verify and restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracker_backup.cli.context import load, reporting, repository_of, say, warn
+from tracker_backup.errors import CheckFailedError, UsageError
+from tracker_backup.repository.store import Backup, is_backup_directory, load_backup
+from tracker_backup.system.space import format_bytes
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def verify(arguments: Namespace) -> int:
+    """Read backups back and say of each artifact whether it is what was stored."""
+    from tracker_backup.run.verify import verify_backup
+
+    repository = repository_of(load(arguments))
+    backups = repository.backups() if arguments.all else [repository.find(arguments.id or "latest")]
+    findings = []
+    with reporting(arguments) as reporter:
+        for backup in backups:
+            findings += verify_backup(backup, repository, reporter, full=arguments.full)
+    for finding in findings:
+        verdict = {True: "ok", False: "DAMAGED", None: "unverified"}[finding.ok]
+        line = f"{verdict:<10} {finding.backup}{f' {finding.source}' if finding.source else ''}: {finding.what}"
+        if finding.ok is False:
+            warn(line)
+        elif not arguments.quiet:
+            say(line)
+    if any(finding.ok is False for finding in findings):
+        return CheckFailedError.exit_code
+    if not arguments.quiet:
+        say(f"{len(backups)} backup(s) verified" if findings else "There is no backup to verify.")
+    return 0
+
+
+def restore(arguments: Namespace) -> int:
+    """Restore into a directory."""
+    from tracker_backup.run.restore import restore_to
+
+    backup = _named_backup(arguments)
+    with reporting(arguments) as reporter:
+        done = restore_to(backup, Path(arguments.to), arguments.source, reporter)
+    if arguments.quiet:
+        return 0
+    for item in done:
+        verdict = f"{item.check.check} {'ok' if item.check.ok else 'cannot tell: ' + '; '.join(item.check.messages)}"
+        say(f"{item.path}  {format_bytes(item.artifact.raw_bytes)}  checksums agree, {verdict}")
+    say(f"Restored {len(done)} source(s) of {backup.id} into {arguments.to}; the running stack was not touched.")
+    say("To put a database in the place of the live one: stop its service first; see docs/restore.md.")
+    return 0
+
+
+def _named_backup(arguments: Namespace) -> Backup:
+    """Return the backup of an id, or of a directory, which needs no configuration: a bare host must be enough."""
+    path = Path(arguments.id)
+    if "/" in arguments.id or is_backup_directory(path):
+        if not path.is_dir():
+            raise UsageError(f"{path} is not a directory", hint="name a backup's directory, its id, or latest")
+        return load_backup(path.resolve())
+    return repository_of(load(arguments)).find(arguments.id)

@@ -1,0 +1,200 @@
+"""What would go wrong tonight, found by looking now; nothing is changed by it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import SourcePendingError, TrackerBackupError
+from tracker_backup.repository.store import Repository
+from tracker_backup.run.history import History
+from tracker_backup.run.resolve import resolve_sources
+from tracker_backup.sources.sqlite.driver import plan_for
+from tracker_backup.sources.sqlite.opening import look_at
+from tracker_backup.system.files import free_bytes
+from tracker_backup.system.process import find_program
+from tracker_backup.system.space import format_bytes, require_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tracker_backup.config.model import Config
+    from tracker_backup.sources.interface import Source
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+_LIBRARIES = {"crontab": "python3-crontab", "sh": "python3-sh", "croniter": "python3-croniter"}
+_MAIL_AGENT = "sendmail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `level` is ok, warn or fail."""
+
+    level: str
+    what: str
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as `doctor --json` shows it."""
+        return asdict(self)
+
+
+def examine(config: Config) -> list[Finding]:
+    """Look at everything that a run tonight depends on."""
+    findings = [Finding(OK, f"configuration {config.file}")]
+    parts: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+        _programs, _repository, _sources, _schedule, _listeners, _places,
+    )  # fmt: skip
+    for part in parts:
+        findings += _guarded(part, config)
+    return findings
+
+
+def examine_sources(config: Config) -> list[Finding]:
+    """Look at the sources and the room for them only, as a dry run does."""
+    return _guarded(_sources, config)
+
+
+def _guarded(part: Callable[[Config], Iterator[Finding]], config: Config) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        findings.extend(part(config))
+    except TrackerBackupError as error:
+        findings.append(Finding(FAIL, error.message, error.hint or ""))
+    except OSError as error:
+        findings.append(Finding(FAIL, f"{error.strerror}: {error.filename}"))
+    return findings
+
+
+def _programs(_config: Config) -> Iterator[Finding]:
+    for name in ("zstd", "sqlite3"):
+        path = find_program(name)
+        remedy = f"sudo apt-get install {name}"
+        # Backups need zstd; sqlite3 is for people, who restore with it when nothing else is left.
+        missing = Finding(FAIL if name == "zstd" else WARN, f"the program {name} is not installed", remedy)
+        yield missing if path is None else Finding(OK, f"{name} is {path}")
+    for module, package in _LIBRARIES.items():
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            yield Finding(FAIL, f"the Python library {module} is missing", f"sudo apt-get install {package}")
+
+
+def _repository(config: Config) -> Iterator[Finding]:
+    repository = Repository(config.repository, config.staging)
+    repository.require()
+    if not os.access(config.repository, os.W_OK | os.X_OK):
+        yield Finding(FAIL, f"{config.repository} cannot be written to", "run the same command with sudo")
+        return
+    backups = repository.backups()
+    verified = [item for item in backups if item.manifest is not None and item.manifest.verified]
+    yield Finding(OK, f"repository {config.repository}: {len(backups)} backups, {len(verified)} complete and verified")
+    for backup in backups:
+        if backup.manifest is None:
+            yield Finding(WARN, f"backup {backup.id}: {backup.problem}", "see docs/restore.md for using it by hand")
+    for backup in repository.quarantined():
+        yield Finding(WARN, f"in quarantine: {backup.path}", "its check failed; look at it, then delete it")
+
+
+def _sources(config: Config) -> Iterator[Finding]:
+    repository = Repository(config.repository, config.staging)
+    history = History(repository.manifests())
+    resolved = resolve_sources(config)
+    for note in resolved.notes:
+        yield Finding(WARN, note)
+    total = 0
+    for source in resolved.sources:
+        try:
+            finding, size = _source(config, source, history)
+        except SourcePendingError as error:
+            yield Finding(WARN, f"{source.name} is pending: {error.message}", error.hint or "")
+        except TrackerBackupError as error:
+            yield Finding(FAIL, f"{source.name}: {error.message}", error.hint or "")
+        else:
+            yield finding
+            yield _room(config, source, size, history)
+            total += int(size * history.ratio(source.name))
+    yield from _capacity(config, total)
+
+
+def _source(config: Config, source: Source, history: History) -> tuple[Finding, int]:
+    database = look_at(source.path)
+    plan = plan_for(source, database, history.rate(source.name), config.max_write_stall_seconds)
+    size = database.file_bytes + database.wal_bytes
+    cost = "writes go on meanwhile"
+    remedy = ""
+    if plan.stall_limit_seconds is not None:
+        cost = f"the tracker's writes wait for about {plan.predicted_seconds:.1f} s"
+        remedy = f"in WAL mode they would not wait at all: sqlite3 '{source.path}' 'PRAGMA journal_mode=WAL'"
+    what = f"{source.name}: {source.path}, {database.journal_mode} mode, {format_bytes(size)}, copied in about "
+    return Finding(OK, f"{what}{plan.predicted_seconds:.1f} s; {cost}", remedy), size
+
+
+def _room(config: Config, source: Source, size: int, history: History) -> Finding:
+    staging = config.staging if config.staging.exists() else config.staging.parent
+    packed = int(size * history.ratio(source.name))
+    require_room([(staging, size, f"the raw snapshot of {source.name}"), (config.repository, packed, "its artifact")])
+    return Finding(OK, f"there is room for {source.name}: {format_bytes(size)} raw and {format_bytes(packed)} stored")
+
+
+def _capacity(config: Config, one_backup: int) -> Iterator[Finding]:
+    kept = sum(job.keep.last + job.keep.daily for job in config.jobs)
+    stored = sum(item.bytes for item in Repository(config.repository).manifests())
+    wanted, free = kept * one_backup, free_bytes(config.repository) + stored
+    what = f"policy x size = {format_bytes(wanted)} for at most {kept} backups, free {format_bytes(free)}"
+    if wanted > free:
+        yield Finding(FAIL, what, "keep fewer backups (`keep` of the jobs) or give the repository a larger disk")
+    else:
+        yield Finding(OK, what)
+
+
+def _schedule(config: Config) -> Iterator[Finding]:
+    from tracker_backup.schedule import service
+
+    state = service.inspect(config)
+    if not state.entries:
+        yield Finding(WARN, "no job has a schedule: nothing runs by itself", "give a job a `schedule`")
+        return
+    for problem in state.problems:
+        yield Finding(FAIL, f"schedule: {problem}", "sudo tracker-backup schedule apply")
+    if not state.problems:
+        zone = time.strftime("%Z")
+        yield Finding(OK, f"schedule, {state.where}: {len(state.entries)} entries, in the host's local time ({zone})")
+    if not config.schedule.target.startswith("/") and not _running("cron"):
+        yield Finding(
+            FAIL, "no cron daemon is running, so nothing starts by itself", "sudo systemctl enable --now cron"
+        )
+
+
+def _listeners(config: Config) -> Iterator[Finding]:
+    if config.ping_url is not None:
+        yield Finding(OK, "a dead man's switch is pinged")
+    elif find_program(_MAIL_AGENT) is not None:
+        yield Finding(OK, "cron can send mail: there is a mail agent")
+    else:
+        yield Finding(
+            WARN,
+            "nobody hears of a bad night: there is neither a mail agent nor a ping_url",
+            "set ping_url to an address of healthchecks.io or the like, or watch `tracker-backup status`",
+        )
+
+
+def _places(config: Config) -> Iterator[Finding]:
+    for name, path in (("log_file", config.log_file.parent), ("state_directory", config.state_directory)):
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        if not os.access(existing, os.W_OK):
+            yield Finding(WARN, f"{name}: {path} cannot be written to", "run the same command with sudo")
+
+
+def _running(name: str) -> bool:
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() in (name, f"{name}d", "crond"):
+                return True
+        except OSError:
+            continue  # it has ended meanwhile
+    return False

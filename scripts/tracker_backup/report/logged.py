@@ -1,0 +1,57 @@
+"""Writes what happens to the log and the journal, and passes it on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tracker_backup.system.logs import LOGGER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracker_backup.report.reporter import Reporter
+
+
+class LoggedReporter:
+    """A reporter in front of another one; each phase is one line with its seconds and bytes."""
+
+    def __init__(self, inner: Reporter, on_phase: Callable[[str], None]) -> None:
+        """Keep the reporter that people see, and who else wants to know the phase."""
+        self._inner = inner
+        self._on_phase = on_phase
+        self._phase: tuple[str, str | None] | None = None
+        self._began = 0.0
+        self._done = 0
+
+    def phase(self, name: str, source: str | None = None) -> None:
+        """Log the phase that has ended."""
+        self.close()
+        self._phase, self._began, self._done = (name, source), time.monotonic(), 0
+        self._on_phase(f"{name} {source}" if source else name)
+        self._inner.phase(name, source)
+
+    def progress(self, done: int, total: int) -> None:
+        """Pass on."""
+        self._done = done
+        self._inner.progress(done, total)
+
+    def note(self, text: str) -> None:
+        """Log and pass on."""
+        LOGGER.info("%s", text)
+        self._inner.note(text)
+
+    def warn(self, text: str) -> None:
+        """Log and pass on."""
+        LOGGER.warning("%s", text)
+        self._inner.warn(text)
+
+    def close(self) -> None:
+        """Log the last phase."""
+        if self._phase is None:
+            return
+        name, source = self._phase
+        words = [f"phase={name.replace(' ', '-')}", *([f"source={source}"] if source else [])]
+        words += [f"seconds={time.monotonic() - self._began:.3f}", *([f"bytes={self._done}"] if self._done else [])]
+        LOGGER.info("%s", " ".join(words))
+        self._phase = None

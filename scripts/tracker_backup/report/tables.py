@@ -1,0 +1,70 @@
+"""Tables of text: aligned columns, the same on a terminal, in a pipe and in a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracker_backup.system.space import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracker_backup.repository.manifest import Artifact, Manifest
+    from tracker_backup.repository.store import Backup
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under a heading, each column as wide as its widest cell."""
+    widths = [max(len(row[column]) for row in (heading, *rows)) for column in range(len(heading))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heading, *rows)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def artifact_table(manifest: Manifest) -> str:
+    """Return the artifacts of a backup: sizes, check, and what the copy cost the tracker."""
+    heading = ("SOURCE", "RAW", "STORED", "STATE", "CHECK", "COPY", "WRITE STALL", "PAUSE")
+    return table(heading, [_artifact_row(artifact) for artifact in manifest.artifacts])
+
+
+def backup_table(backups: Sequence[Backup]) -> str:
+    """Return a line for each backup, oldest first; a damaged one shows its problem."""
+    heading = ("ID", "STATE", "SOURCES", "RAW", "STORED", "SECONDS", "WRITE STALL", "PAUSE")
+    return table(heading, [_backup_row(backup) for backup in backups])
+
+
+def check_words(artifact: Artifact) -> str:
+    """Say what the engine's check found."""
+    if not artifact.checks:
+        return "not checked"
+    check = artifact.checks[0]
+    verdict = {True: "ok", False: "FAILED", None: "cannot tell"}[check.get("ok")]
+    return f"{check.get('check')} {verdict}"
+
+
+def _artifact_row(artifact: Artifact) -> tuple[str, ...]:
+    return (
+        artifact.source,
+        format_bytes(artifact.raw_bytes),
+        format_bytes(artifact.bytes),
+        artifact.state,
+        check_words(artifact),
+        f"{artifact.copy_seconds:.1f} s ({artifact.method})",
+        f"{artifact.write_stall_seconds:.1f} s",
+        f"{artifact.pause_seconds:.1f} s",
+    )
+
+
+def _backup_row(backup: Backup) -> tuple[str, ...]:
+    manifest = backup.manifest
+    if manifest is None:
+        return (backup.id, "unreadable", str(backup.problem), "", "", "", "", "")
+    return (
+        backup.id,
+        manifest.state,
+        ",".join(artifact.source for artifact in manifest.artifacts),
+        format_bytes(manifest.raw_bytes),
+        format_bytes(manifest.bytes),
+        f"{sum(manifest.seconds.values()):.1f}",
+        f"{sum(artifact.write_stall_seconds for artifact in manifest.artifacts):.1f} s",
+        f"{sum(artifact.pause_seconds for artifact in manifest.artifacts):.1f} s",
+    )

@@ -1,0 +1,72 @@
+"""Progress bars on a terminal, with rate and time left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import (
+        TaskID,
+    )
+
+
+class TerminalReporter:
+    """Draws a bar for each phase on stderr."""
+
+    def __init__(self) -> None:
+        """Begin to draw."""
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=24),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+        )
+        self._task: TaskID | None = None
+        self._progress.start()
+
+    def phase(self, name: str, source: str | None = None) -> None:
+        """Fill the bar of the phase before, and begin another."""
+        self._fill()
+        self._task = self._progress.add_task(f"{name} {source}" if source else name, total=None)
+
+    def progress(self, done: int, total: int) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+
+    def note(self, text: str) -> None:
+        """Print above the bars."""
+        self._console.print(f"note: {text}", markup=False, highlight=False)
+
+    def warn(self, text: str) -> None:
+        """Print above the bars."""
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Stop drawing and leave the bars as they are."""
+        self._fill()
+        self._progress.stop()
+
+    def _fill(self) -> None:
+        if self._task is None:
+            return
+        task = self._progress.tasks[-1]
+        total = task.total or task.completed or 1
+        self._progress.update(self._task, completed=total, total=total)
+        self._task = None

@@ -1,0 +1,130 @@
+"""A run with all that surrounds it: the lock, the log, the time limit, the dead man's switch, the status file."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import LockHeldError, RepositoryError, TrackerBackupError
+from tracker_backup.health.gather import gather_status
+from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
+from tracker_backup.health.statefile import read_status, write_status
+from tracker_backup.health.status import LastRun, is_due
+from tracker_backup.report.logged import LoggedReporter
+from tracker_backup.repository.manifest import format_time
+from tracker_backup.run.backup import BackupRun, Outcome, Request
+from tracker_backup.run.resolve import resolve_sources
+from tracker_backup.system.logs import LOGGER
+from tracker_backup.system.signals import time_limit
+from tracker_backup.system.space import format_bytes
+
+if TYPE_CHECKING:
+    from tracker_backup.config.model import Config, Job
+    from tracker_backup.report.reporter import Reporter
+    from tracker_backup.repository.store import Repository
+
+BOOT_WAIT_SECONDS = 600
+_BOOT_POLL_SECONDS = 5
+
+
+class Session:
+    """Runs jobs of one instance; `scheduled` runs tell the dead man's switch."""
+
+    def __init__(self, config: Config, repository: Repository, reporter: Reporter, *, scheduled: bool) -> None:
+        """Keep what the runs share."""
+        self._config = config
+        self._repository = repository
+        self._scheduled = scheduled
+        self._reporter = LoggedReporter(reporter, on_phase=repository.lock.phase)
+
+    def back_up(self, request: Request, *, wait: bool, only_if_due: bool = False) -> Outcome | None:
+        """Run a job under the lock; None where `only_if_due` and nothing is due once the lock is had.
+
+        Raises LockHeldError when another run holds the lock, with `wait` for as long as a run may take, and every
+        error that ends a run early; it has been logged, pinged and put into status.json by then.
+        """
+        self._repository.require()
+        wait_seconds = self._config.max_run_seconds if wait else 0
+        try:
+            lock = self._repository.lock.acquire(job=request.job_name, wait_seconds=wait_seconds)
+        except LockHeldError as error:
+            LOGGER.log(30 if wait else 20, "%s", error.message)
+            if self._scheduled:
+                self._ping(FAILURE, str(error))
+            raise
+        with lock:
+            if only_if_due and not self._due(request.job):
+                self._write_status(None)
+                return None
+            return self._run(request)
+
+    def wait_for_stack(self) -> None:
+        """After a boot, wait for repository and databases to be mounted; what is still missing the run will tell."""
+        give_up = time.monotonic() + BOOT_WAIT_SECONDS
+        while not self._is_there() and time.monotonic() < give_up:
+            time.sleep(_BOOT_POLL_SECONDS)
+
+    def _is_there(self) -> bool:
+        try:
+            self._repository.require()
+            return all(source.path.exists() for source in resolve_sources(self._config).sources)
+        except TrackerBackupError:
+            return False
+
+    def _due(self, job: Job) -> bool:
+        sets = [*self._repository.backups(), *self._repository.quarantined()]
+        attempts = [item.manifest for item in sets if item.manifest is not None]
+        return is_due(job, attempts, self._repository.made_at(), datetime.now(UTC))
+
+    def _run(self, request: Request) -> Outcome:
+        LOGGER.info("job=%s trigger=%s begins", request.job_name, "schedule" if self._scheduled else "command")
+        self._ping(START, "")
+        try:
+            with time_limit(self._config.max_run_seconds):
+                outcome = BackupRun(self._config, self._repository, self._reporter).execute(request)
+        except OSError as error:
+            wrapped = RepositoryError(f"{error.strerror or error}: {error.filename or self._repository.path}")
+            self._ended(request, None, wrapped.exit_code, str(wrapped))
+            raise wrapped from error
+        except TrackerBackupError as error:
+            self._ended(request, None, error.exit_code, str(error))
+            raise
+        self._ended(request, outcome.id, outcome.exit_code, summary(outcome))
+        return outcome
+
+    def _ended(self, request: Request, identifier: str | None, exit_code: int, message: str) -> None:
+        self._reporter.close()
+        level = {0: 20, 3: 30}.get(exit_code, 40)
+        LOGGER.log(level, "job=%s exit=%d %s", request.job_name, exit_code, message)
+        self._ping(FAILURE if exit_code else SUCCESS, message)
+        self._write_status(LastRun(request.job_name, identifier, format_time(datetime.now(UTC)), exit_code, message))
+
+    def _ping(self, event: str, text: str) -> None:
+        if self._config.ping_url is None or not self._scheduled:
+            return
+        problem = ping(self._config.ping_url, event, text)
+        if problem is not None:
+            LOGGER.warning("%s", problem)
+
+    def _write_status(self, last_run: LastRun | None) -> None:
+        before = read_status(self._config.state_directory)
+        last_run = last_run or (None if before is None else before.last_run)
+        try:
+            status = gather_status(self._config, self._repository, last_run)
+            write_status(self._config.state_directory, status, datetime.now(UTC))
+        except (TrackerBackupError, OSError) as error:
+            # The backup is made; that nobody can read so in the status is told, and is no failure of the backup.
+            self._reporter.warn(f"status.json was not written: {error}")
+
+
+def summary(outcome: Outcome) -> str:
+    """Say in a sentence how a run ended."""
+    published = outcome.published
+    failures = "; ".join(f"{failure.source}: {failure.message}" for failure in outcome.failures)
+    if published is None:
+        kept = f"; the damaged copy is in quarantine as {outcome.id}" if outcome.quarantined is not None else ""
+        return f"nothing was published: {failures}{kept}"
+    sizes = f"{format_bytes(published.raw_bytes)} raw, {format_bytes(published.bytes)} stored"
+    said = f"{published.id} {published.state}, {sizes}, {sum(published.seconds.values()):.1f} s"
+    return f"{said}; missing: {failures}" if failures else said
