@@ -136,5 +136,5 @@ def _notes_on_variables(context: Context, env: Mapping[str, str]) -> list[str]:
         for name in context.missing
     ]
     if "HOME" in context.used and "HOME" not in env:
-        notes.append(f"the home directory in it (~ or $HOME) is taken to be {context.home}")
+        notes.append(f"the home directory in the Compose files (~ or $HOME) is taken to be {context.home}")
     return notes

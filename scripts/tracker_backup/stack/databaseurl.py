@@ -35,12 +35,14 @@ def schema_of(url: str, *, where: str) -> str:
     Raises ConfigurationError, without the URL or any part of it, when it names none or cannot be read.
     """
     try:
-        path = urlsplit(url).path
+        parts = urlsplit(url)
     except ValueError:
-        path = ""
-    schema = path.removeprefix("/")
-    # A bare / or @ in the password would make its end look like a part of the path.
-    if "://" not in url or not schema or "/" in schema or "@" in schema:
+        parts = urlsplit("")
+    schema = parts.path.removeprefix("/")
+    # A bare / ? or # in the password ends the host too early, and a piece of the password would pass for the schema;
+    # the @ that follows the password then stands behind it.
+    behind_host = parts.path + parts.query + parts.fragment
+    if "://" not in url or not schema or "/" in schema or "@" in behind_host:
         raise ConfigurationError(
             f"{where}: the URL of the database cannot be read (it is not shown: it may hold a password)",
             hint="it must be like mysql://user:password@host:3306/schema, with the password percent-encoded",

@@ -195,10 +195,18 @@ def _setting(service: Service, driver: _Setting, path: _Setting, name: _Setting 
             f"service {service.name}: the database driver ({driver.said}) is none of sqlite3, mysql, postgresql",
             hint=f"correct it, {_HINT_SOURCES}",
         )
-    if kind != "sqlite":
-        server: DatabaseType = "mysql" if kind == "mysql" else "postgresql"
-        schema = name.value if name else databaseurl.schema_of(path.value, where=f"service {service.name}, {path.said}")
-        return DatabaseSetting(server, _origins(driver, name or path), schema=schema)
+    place = path if kind == "sqlite" else name or path
+    if not place.value:
+        raise ConfigurationError(
+            f"service {service.name}: the database ({place.said}) is empty", hint=f"correct it, {_HINT_SOURCES}"
+        )
+    if kind == "sqlite":
+        return _sqlite_setting(service, driver, path)
+    schema = name.value if name else databaseurl.schema_of(path.value, where=f"service {service.name}, {path.said}")
+    return DatabaseSetting("mysql" if kind == "mysql" else "postgresql", _origins(driver, place), schema=schema)
+
+
+def _sqlite_setting(service: Service, driver: _Setting, path: _Setting) -> DatabaseSetting:
     if path.value == databaseurl.MEMORY:
         return DatabaseSetting("memory", f"from {path.said}")
     if "://" in path.value or "\0" in path.value:

@@ -169,7 +169,7 @@ def test_pwd_is_the_stack_and_home_is_said(write_stack: Write, monkeypatch: pyte
     project = load_project(directory)
     sources = [mount.source for mount in project.services["app"].mounts]
     assert sources == [f"{directory}/a", "/home/somebody/b", "/home/somebody/c"]
-    assert project.notes == ("the home directory in it (~ or $HOME) is taken to be /home/somebody",)
+    assert project.notes == ("the home directory in the Compose files (~ or $HOME) is taken to be /home/somebody",)
 
 
 @pytest.mark.parametrize(

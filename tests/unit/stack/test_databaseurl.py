@@ -4,7 +4,7 @@ import contextlib
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracker_backup.errors import ConfigurationError
@@ -68,6 +68,8 @@ def test_any_encoded_password_leaves_the_schema_whole(password: str, schema: str
 
 
 @given(st.text())
+@example("/canary#")
+@example("/canary?")
 def test_no_part_of_a_malformed_password_passes_for_a_schema(password: str) -> None:
     """Not encoded, as somebody might write it: an error, or the true schema."""
     with contextlib.suppress(ConfigurationError):

@@ -158,6 +158,8 @@ def test_the_origin_names_keys_and_files() -> None:
         ({"core": {"database": {"driver": "mysql", "path": "/canary.db"}}}, "cannot be read"),
         ({"core": {"database": {"driver": "mysql", "path": "mysql://u:p@canary@mysql"}}}, "cannot be read"),
         ({"core": {"database": {"driver": "canary"}}}, "is none of sqlite3, mysql, postgresql"),
+        ({"core": {"database": {"path": ""}}}, r"\(\[core\.database\] path in tracker\.toml\) is empty"),
+        ({"core": {"database": {"driver": "mysql", "database": ""}}}, "is empty"),
         ({"core": {"database": {"path": 5}}}, r"tracker\.toml: \[core\.database\] path is not a string"),
         ({"core": "canary"}, r"tracker\.toml: core\.database\.driver: database is not in a table"),
         ({"core": {"database": {"path": "/a\0canary"}}}, "is not that of a file"),
