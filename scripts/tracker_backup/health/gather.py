@@ -65,7 +65,7 @@ def _schedule_reasons(config: Config) -> list[Reason]:
 
 
 def _quarantine_reasons(repository: Repository, manifests: list[Manifest]) -> list[Reason]:
-    newest = max((manifest.started for manifest in manifests if manifest.verified), default=None)
+    newest = max((manifest.started for manifest in manifests if manifest.good), default=None)
     return [
         Reason(WARNING, f"a copy that failed its check is in quarantine: {backup.path}")
         for backup in repository.quarantined()

@@ -99,7 +99,7 @@ def status_from_json(document: dict[str, Any]) -> Status:
 
 def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: datetime) -> JobStatus:
     """Return a job's freshness; `made_at` is when the repository was made, from when a first backup is waited for."""
-    good = [manifest for manifest in manifests if manifest.job == job.name and manifest.verified]
+    good = [manifest for manifest in manifests if manifest.job == job.name and manifest.good]
     newest = max(good, key=lambda manifest: manifest.started, default=None)
     last_id, last_at = (None, None) if newest is None else (newest.id, newest.started_at)
     if job.schedule is None:
@@ -142,7 +142,7 @@ def backup_reasons(config: Config, manifests: Sequence[Manifest], unreadable: Se
         if newest is not None and newest.state == PARTIAL:
             missing = ", ".join(error.source for error in newest.errors)
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is without {missing}"))
-        if newest is not None and newest.state == UNVERIFIED:
+        if newest is not None and newest.state == UNVERIFIED and not newest.good:
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is unverified"))
     return reasons
 

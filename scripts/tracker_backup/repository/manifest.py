@@ -50,6 +50,11 @@ class Artifact:
         """Whether it was read back and the engine's check found it sound."""
         return self.state == VERIFIED
 
+    @property
+    def good(self) -> bool:
+        """Whether it is verified, or nobody asked for a check of it."""
+        return self.verified or not self.checks
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -90,6 +95,11 @@ class Manifest:
     def verified(self) -> bool:
         """Whether every source that the job takes is in it, and verified."""
         return self.state == VERIFIED
+
+    @property
+    def good(self) -> bool:
+        """Whether it counts, for freshness and retention: complete, and verified, unless no check was asked for."""
+        return self.verified or (self.state == UNVERIFIED and not any(item.checks for item in self.artifacts))
 
     @property
     def started(self) -> datetime:

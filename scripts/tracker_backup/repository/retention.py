@@ -29,7 +29,8 @@ class Verdict:
 def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: datetime) -> list[Verdict]:
     """Return a verdict for every backup, oldest first.
 
-    `policies` maps a job's name to what is kept of it. Only complete verified backups count for a policy. Whatever
+    `policies` maps a job's name to what is kept of it. Only good backups count for a policy: complete, and verified unless no
+    check was asked for. Whatever
     the policy says, there stay: the newest verified artifact of every source, what the clock says is still to come,
     and the backups of a job that has no policy any more.
     """
@@ -46,7 +47,7 @@ def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: dat
     for manifest in present:
         if manifest.job not in known:
             reasons.setdefault(manifest.id, f"its job {manifest.job} is no longer configured: delete it by hand")
-        elif not manifest.verified and not _superseded(manifest, present):
+        elif not manifest.good and not _superseded(manifest, present):
             reasons.setdefault(manifest.id, f"{manifest.state}, and no complete verified backup of its job is newer")
     return [
         Verdict(manifest.id, manifest.id in reasons, reasons.get(manifest.id, _why_not(manifest)))
@@ -55,7 +56,7 @@ def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: dat
 
 
 def _by_policy(manifests: Sequence[Manifest], keep: Keep) -> dict[str, str]:
-    good = [manifest for manifest in reversed(manifests) if manifest.verified]
+    good = [manifest for manifest in reversed(manifests) if manifest.good]
     reasons = {manifest.id: f"last {keep.last}" for manifest in good[: keep.last]}
     newest_of_day: dict[str, str] = {}
     for manifest in good:
@@ -69,14 +70,14 @@ def _newest_of_each_source(manifests: Sequence[Manifest]) -> dict[str, str]:
     newest: dict[str, str] = {}
     for manifest in manifests:
         for artifact in manifest.artifacts:
-            if artifact.verified:
+            if artifact.good:
                 newest[artifact.source] = manifest.id
     return {identifier: source for source, identifier in newest.items()}
 
 
 def _superseded(manifest: Manifest, others: Sequence[Manifest]) -> bool:
-    return any(other.verified and other.job == manifest.job and other.started > manifest.started for other in others)
+    return any(other.good and other.job == manifest.job and other.started > manifest.started for other in others)
 
 
 def _why_not(manifest: Manifest) -> str:
-    return "beyond the policy of its job" if manifest.verified else f"{manifest.state}, and newer ones are complete"
+    return "beyond the policy of its job" if manifest.good else f"{manifest.state}, and newer ones are complete"

@@ -106,17 +106,17 @@ class Repository:
         return [backup.manifest for backup in self.backups() if backup.manifest is not None]
 
     def find(self, identifier: str) -> Backup:
-        """Return the backup of that id; `latest` is the newest one that is verified, or else the newest.
+        """Return the backup of that id; `latest` is the newest good one, or else the newest.
 
         Raises UsageError where there is none.
         """
         backups = self.backups()
         if identifier == "latest":
             readable = [backup for backup in backups if backup.manifest is not None]
-            verified = [backup for backup in readable if backup.manifest is not None and backup.manifest.verified]
+            good = [backup for backup in readable if backup.manifest is not None and backup.manifest.good]
             if not readable:
                 raise UsageError(f"there is no backup in {self.path} yet", hint="make one: tracker-backup --now")
-            return (verified or readable)[-1]
+            return (good or readable)[-1]
         for backup in backups:
             if backup.id == identifier:
                 return backup

@@ -73,10 +73,10 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 partial or pending, 5 a check failed and nothing was published, 1 failed."""
+        """0 done, 3 partial, pending or not checkable, 5 a check failed and nothing was published, 1 failed."""
         states = {failure.state for failure in self.failures}
         if not states:
-            return 0
+            return 0 if self.published is None or self.published.good else PartialError.exit_code
         if self.published is not None or states == {PENDING}:
             return PartialError.exit_code
         return CheckFailedError.exit_code if DAMAGED in states else 1
@@ -156,6 +156,7 @@ class BackupRun:
                 incoming.drop_unless({artifact.file for artifact in harvest.good})
             else:
                 if done.damage is None:
+                    self._tell_unverified(done.artifact)
                     harvest.good.append(done.artifact)
                     continue
                 incoming.reject(done.artifact.file)
@@ -164,6 +165,11 @@ class BackupRun:
             harvest.failures.append(failure)
             self._reporter.warn(f"{failure.source}: {failure.message}")
         return harvest
+
+    def _tell_unverified(self, artifact: Artifact) -> None:
+        if not artifact.good:
+            said = "; ".join(artifact.checks[0]["messages"])
+            self._reporter.warn(f"{artifact.source}: this host's SQLite cannot check it, so it is unverified: {said}")
 
     def _full_check(self, source: Source, history: History) -> bool:
         if self._config.check == "auto":
