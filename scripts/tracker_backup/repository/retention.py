@@ -29,10 +29,9 @@ class Verdict:
 def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: datetime) -> list[Verdict]:
     """Return a verdict for every backup, oldest first.
 
-    `policies` maps a job's name to what is kept of it. Only good backups count for a policy: complete, and verified unless no
-    check was asked for. Whatever
-    the policy says, there stay: the newest verified artifact of every source, what the clock says is still to come,
-    and the backups of a job that has no policy any more.
+    `policies` maps a job's name to what is kept of it. Only good backups count for a policy: complete, and verified
+    unless no check was asked for. Whatever the policy says, there stay: the newest good artifact of every source, what
+    the clock says is still to come, and the backups of a job that has no policy any more.
     """
     ordered = sorted(manifests, key=lambda manifest: (manifest.started, manifest.id))
     future = {manifest.id for manifest in ordered if manifest.started > now}
