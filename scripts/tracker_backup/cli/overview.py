@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -61,23 +62,20 @@ def status(arguments: Namespace) -> int:
 
 def discover(arguments: Namespace) -> int:
     """Print the sources and why they are ones; exit 2 when one of them cannot be backed up."""
-    config = load(arguments)
+    from tracker_backup.run.resolve import describe_sources
+
+    described = describe_sources(load(arguments))
     if arguments.json:
-        from tracker_backup.run.resolve import describe_sources
-
-        documents, problem = describe_sources(config)
-        say(json.dumps(documents, indent=2))
-        if problem is not None:
-            raise problem
-        return 0
-    from tracker_backup.run.resolve import resolve_sources
-
-    resolved = resolve_sources(config)
-    for source in resolved.sources:
-        say(f"{source.name}  {source.type}  {source.path}")
-        say(f"    {source.why}")
-    for note in resolved.notes:
-        say(f"note: {note}")
+        say(json.dumps(described.sources, indent=2))
+    else:
+        for source in described.sources:
+            say(f"{source['name']}  {source['type']}  {source.get('path') or source.get('schema')}")
+            say(f"    {source['why']}")
+        for note in described.notes:
+            say(f"note: {note}")
+    sys.stdout.flush()
+    if described.problem is not None:
+        raise described.problem
     return 0
 
 

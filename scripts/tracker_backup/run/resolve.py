@@ -25,6 +25,15 @@ class Resolved:
     images: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Described:
+    """What `discover` shows: sources as JSON objects, notes, and what is found and not supported."""
+
+    sources: list[dict[str, str]]
+    notes: tuple[str, ...] = ()
+    problem: ConfigurationError | None = None
+
+
 def resolve_sources(config: Config) -> Resolved:
     """Return the sources as they are at this moment; nothing of an earlier run is relied on.
 
@@ -44,22 +53,25 @@ def resolve_sources(config: Config) -> Resolved:
     return Resolved(sources, discovered=True, notes=found.notes, images=found.images)
 
 
-def describe_sources(config: Config) -> tuple[list[dict[str, str]], ConfigurationError | None]:
-    """Return every source there is as `discover --json` shows it, and what keeps some of them from being backed up."""
+def describe_sources(config: Config) -> Described:
+    """Return every source there is, also what keeps some of them from being backed up; `discover` shows it.
+
+    Raises ConfigurationError when the stack cannot be read or has no database.
+    """
     if config.sources is not None:
-        shown = [
+        named = [
             {"name": item.name, "type": item.type, "path": str(item.path), "why": item.why} for item in _named(config)
         ]
-        return shown, None
+        return Described(named)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
-    everything = [*found.sources, *(item.source for item in found.unsupported)]
+    everything = [item.to_json() for item in (*found.sources, *(each.source for each in found.unsupported))]
     try:
         _refuse_unsupported(config, found)
     except ConfigurationError as error:
-        return [item.to_json() for item in everything], error
-    return [item.to_json() for item in everything], None
+        return Described(everything, found.notes, error)
+    return Described(everything, found.notes)
 
 
 def _named(config: Config) -> tuple[Source, ...]:
