@@ -44,14 +44,15 @@ class DemoError(Exception):
 
 def environment() -> dict[str, str]:
     """Return this process's environment with the homes of all programs below .demo."""
-    home, ansible = DEMO / "home", DEMO / "ansible"
+    home = DEMO / "home"
     home.mkdir(parents=True)
     return os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "HOME": str(home),
-        "ANSIBLE_HOME": str(ansible),
-        "ANSIBLE_REMOTE_TMP": str(ansible / "remote"),
+        "ANSIBLE_HOME": str(DEMO / "ansible"),
+        # Expanded by the shell, so that the path may hold any character; ~ would be the home in /etc/passwd.
+        "ANSIBLE_REMOTE_TMP": "$HOME/ansible-remote",
         "ANSIBLE_LOCALHOST_WARNING": "false",
         # What is as it should be already goes without saying here.
         "ANSIBLE_DISPLAY_OK_HOSTS": "false",
@@ -208,8 +209,8 @@ def summary(started: float, env: dict[str, str]) -> None:
     repository = DEMO / "var" / "backups" / "tracker-backup" / "default"
     heading("Done")
     print(
-        f"{time.monotonic() - started:.0f} s in all, {report['transactions']} transactions of the tracker meanwhile, "
-        f"failed writes: {report['failed']}.\n"
+        f"{time.monotonic() - started:.0f} s in all. Meanwhile the tracker made {report['transactions']} transactions, "
+        f"{report['failed']} failed, the slowest took {report['max_ms']:.0f} ms.\n"
         f"The last backup: {artifact['raw_bytes'] / MIB:.0f} MiB of database in {artifact['bytes'] / MIB:.0f} MiB, "
         f"{manifest['state']}.\n\n"
         f"  program        {shown(PROGRAM)}\n"
@@ -220,8 +221,9 @@ def summary(started: float, env: dict[str, str]) -> None:
         f"  {shown(PROGRAM)} --help\n"
         f"  {shown(PROGRAM)} show {manifest['id']}\n"
         f"  {shown(PROGRAM)} doctor\n"
-        f"  zstd -dc {shown(repository / manifest['id'] / artifact['file'])} > copy.db && sqlite3 copy.db .tables\n"
-        f"For a real host: cp inventory.example inventory, edit it, .venv/bin/ansible-playbook site.yml"
+        f"  zstd -dc {shown(repository / manifest['id'] / artifact['file'])} > .demo/copy.db\n"
+        f"  sqlite3 .demo/copy.db .tables\n"
+        f"\nFor a real host: cp inventory.example inventory, edit it, .venv/bin/ansible-playbook site.yml"
     )
     if report["failed"]:
         raise DemoError(f"writes failed: {report['errors']}")
