@@ -7,16 +7,22 @@ cd "$(dirname "$0")/.."
 requirements=requirements-dev.txt
 stamp=.venv/.made-from
 
-usable() {
-    "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+# Prints the interpreter behind a command, if it is one to make virtual environments with: .venv itself may come
+# first on PATH, and it is about to be removed.
+interpreter_of() {
+    "$1" -c '
+import ensurepip, os, sys, venv
+sys.exit("too old") if sys.version_info < (3, 11) else print(os.path.realpath(sys._base_executable))
+' 2>/dev/null
 }
 
 find_python() {
-    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3}; do
-        if usable "$candidate"; then
-            command -v "$candidate"
-            return
-        fi
+    if [ -n "${PYTHON:-}" ]; then
+        interpreter_of "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        interpreter_of "$candidate" && return
     done
     return 1
 }
@@ -31,14 +37,14 @@ if ! python=$(find_python); then
     }
 fi
 
-interpreter=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version.split()[0])')
-made_from="$(pwd) $interpreter $(cat requirements.txt "$requirements" | cksum)"
+version=$("$python" --version)
+made_from="$(pwd) $python $version $(cat requirements.txt "$requirements" | cksum)"
 if [ "$made_from" = "$(cat "$stamp" 2>/dev/null)" ]; then
     exit 0
 fi
 
 packages=$(cat requirements.txt "$requirements" | grep -c '==')
-echo "Making .venv with $("$python" --version) ($python): $packages packages, as pinned in $requirements. About 30 s."
+echo "Making .venv with $version ($python): $packages packages, as pinned in $requirements. About 30 s."
 rm -rf .venv
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --quiet --no-input --disable-pip-version-check --progress-bar off \

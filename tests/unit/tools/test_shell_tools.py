@@ -104,7 +104,7 @@ def copy(checkout: Path, tmp_path: Path) -> Path:
         "#!/bin/sh\n"
         'case "$*" in\n'
         "  *' venv '*) echo made >>made; mkdir -p .venv/bin; cp python .venv/bin/python ;;\n"
-        "  *sys.version*) echo a version ;;\n"
+        '  *_base_executable*) echo "$PWD/python" ;;\n'
         "esac\n",
         encoding="utf-8",
     )
