@@ -12,8 +12,8 @@ import re
 WORDS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 """Cron's words for common schedules. `@reboot` is none of them: it names no time."""
 
-_VALUE = r"(?:[0-9]{1,2}|[A-Za-z]{3})"
-_RANGE = rf"{_VALUE}(?:-{_VALUE}(?:/[0-9]{{1,2}})?)?"
+_NUMBER, _NAME = "[0-9]{1,2}", "[A-Za-z]{3}"
+_RANGE = rf"(?:(?:{_NUMBER}-{_NUMBER}|{_NAME}-{_NAME})(?:/{_NUMBER})?|{_NUMBER}|{_NAME})"
 _FIELD = re.compile(rf"\*(?:/[0-9]{{1,2}})?|{_RANGE}(?:,{_RANGE})*")
 # A time of day, daily or on one weekday: what most have, and no reason to load two libraries at every start.
 _ORDINARY = re.compile(r"[0-5]?[0-9] (?:[01]?[0-9]|2[0-3]) \* \* [*0-7]")
@@ -52,13 +52,25 @@ def schedule_problem(schedule: str) -> str | None:
         return None
     if schedule.startswith("@"):
         return None if schedule in WORDS else f"unknown word; known are {', '.join(WORDS)}"
+    return _misspelling(schedule) or _disagreement(schedule) or _never(schedule)
+
+
+def _misspelling(schedule: str) -> str | None:
     fields = schedule.split()
     if len(fields) != _FIELDS:
         return f'it has {len(fields)} fields, not minute, hour, day, month, weekday; "0 3 * * *" is 03:00 every day'
     for field in fields:
         if not _FIELD.fullmatch(field):
             return f'"{field}" is not understood; use numbers, names, ranges (1-5), lists (1,15) or steps (*/2)'
-    return _disagreement(schedule) or _never(schedule)
+        # Some versions of croniter take it for the whole range of the field.
+        if any(_is_one_value(item) for item in field.split(",")):
+            return f'"{field}" has a range from a value to itself; write the value alone'
+    return None
+
+
+def _is_one_value(item: str) -> bool:
+    first, _, last = item.partition("/")[0].lower().partition("-")
+    return first.lstrip("0") == last.lstrip("0") if last else False
 
 
 def _disagreement(schedule: str) -> str | None:
@@ -67,22 +79,24 @@ def _disagreement(schedule: str) -> str | None:
 
     written = _written(schedule)
     if written is None or not croniter.is_valid(schedule):
-        return "a value is out of range; minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7"
+        limits = "minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7, and no names among numbers"
+        return f"a value is out of range; {limits}"
     _, _, days, _, weekdays = _values(schedule)
     if either_day_counts(schedule) and (days == _EVERY[2] or weekdays == _EVERY[4]):
         # To cron "15 * 1-7" means every day; both libraries turn 1-7 into * and get the 15th only.
         return "day and weekday are given and one covers every day, which means every day: write * in both"
     if not _means_the_same(schedule, written):
         # It does so with weekdays up to 7: 7-7 becomes every day, 1-7/2 every other day from Sunday.
-        return f'python-crontab would write it as "{written}", which is something else; list the values: 0,1,3,5'
+        return f'python-crontab would write it as "{written}", which is something else; list numbers: 0,1,3,5'
     return None
 
 
 def _means_the_same(schedule: str, written: str) -> bool:
     readable = written in WORDS or all(_FIELD.fullmatch(field) for field in written.split())
-    if not readable or _values(schedule) != _values(written):
+    # Written a second time some mixtures of names and numbers are sorted differently, or crash it.
+    if not readable or _written(written) != written:
         return False
-    return either_day_counts(schedule) == either_day_counts(written)
+    return _values(schedule) == _values(written) and either_day_counts(schedule) == either_day_counts(written)
 
 
 def _values(schedule: str) -> list[frozenset[int]]:

@@ -23,21 +23,28 @@ _HEADER = re.compile(
 )
 
 
+SPOOL = Path("/var/spool/cron/crontabs")
+"""Where Debian's cron keeps users' tables; only root can read them there."""
+
+
 class CrontabProgram:
     """Calls of `crontab`, by name or by path. `user` None means the table of whoever runs us."""
 
-    def __init__(self, program: str = "crontab") -> None:
+    def __init__(self, program: str = "crontab", *, spool: Path = SPOOL) -> None:
         self.program = program
+        self.spool = spool
 
     def read(self, user: str | None) -> bytes | None:
         """Return a user's table without the header that `crontab` adds, None where there is no table.
 
-        Raises PrivilegeError or ScheduleError.
+        Raises PrivilegeError or ScheduleError; the latter also when the table's exact bytes cannot be known.
         """
         # By default Debian's program hides up to three remarks on top, also where they are somebody's own.
         done = self._run([*_whose(user), "-l"], env={"CRONTAB_NOHEADER": "N"})
         if done.exit_code == 0:
-            return _HEADER.sub(b"", done.stdout, count=1) if _HEADER.match(done.stdout) else done.stdout
+            table = _exact(done.stdout, None if user is None else self.spool / user)
+            header = _HEADER.match(table)
+            return table[header.end() :] if header else table
         if b"no crontab for" in done.stderr:
             return None
         raise _refusal(done, "crontab -l")
@@ -68,7 +75,7 @@ class CrontabProgram:
             said = _words(done).replace(str(path), what)
             raise ScheduleError(
                 f"cron would refuse {what}: {said}",
-                hint="nothing was changed; cron counts the lines it names from 0",
+                hint="nothing was changed; the line is the one that is named or the next: cron counts from 0",
             )
 
     def _can_check(self) -> bool:
@@ -89,6 +96,28 @@ def _knows_dry_run(path: str) -> bool:
     """Tell whether `-n` is a dry run. In cronie it names the host that is to run a whole cluster's tables."""
     done = run_bytes([path, "-h"], timeout_seconds=_TIMEOUT_SECONDS, check=False)
     return re.search(rb"-n\s+\(dry run", done.stdout + done.stderr) is not None
+
+
+def _exact(shown: bytes, spooled: Path | None) -> bytes:
+    """Return the table of which `crontab -l` has shown this much.
+
+    Debian 12's program shows a carriage return as a backslash and an r, a backspace as a backslash and a b. Either may
+    as well be part of a command, and the former would ruin its line if it were written back as it is shown. So the file
+    in the spool is taken where it can be read, and is what was shown.
+    """
+    if b"\\r" not in shown and b"\\b" not in shown:
+        return shown
+    try:
+        raw = spooled.read_bytes() if spooled is not None else b""
+    except OSError:  # no such spool, or not for us to read
+        raw = b""
+    if raw.replace(b"\r", b"\\r").replace(b"\b", b"\\b") != shown:
+        raise ScheduleError(
+            r"the crontab holds \r or \b, or control characters that `crontab -l` shows in the same way: "
+            "it cannot be read without a doubt, and was left alone",
+            hint="run the same command with sudo, move such commands into a script, or choose another schedule.target",
+        )
+    return raw
 
 
 def _whose(user: str | None) -> list[str]:

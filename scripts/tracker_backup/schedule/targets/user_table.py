@@ -51,6 +51,11 @@ class UserCrontab(BlockTarget):
         require_user(self.user)
         return self._crontab.read(self._whose)
 
+    def without_ours(self, current: bytes) -> bytes | None:
+        """Return the table without our block, in any case with the end of the last line that the program wants."""
+        rest = super().without_ours(current)
+        return rest if rest is None or rest.endswith(b"\n") else rest + b"\n"
+
     def check(self, content: bytes, entries: Sequence[Entry]) -> None:
         """Have cron's own parser look at the whole table: somebody else's bad line would take ours along."""
         del entries
