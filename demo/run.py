@@ -51,8 +51,8 @@ def environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "HOME": str(home),
         "ANSIBLE_HOME": str(DEMO / "ansible"),
-        # Expanded by the shell, so that the path may hold any character; ~ would be the home in /etc/passwd.
-        "ANSIBLE_REMOTE_TMP": "$HOME/ansible-remote",
+        # The default's ~ would be the home in /etc/passwd.
+        "ANSIBLE_REMOTE_TMP": str(home / "ansible-remote"),
         "ANSIBLE_LOCALHOST_WARNING": "false",
         # What is as it should be already goes without saying here.
         "ANSIBLE_DISPLAY_OK_HOSTS": "false",
@@ -229,8 +229,10 @@ def summary(started: float, env: dict[str, str]) -> None:
         raise DemoError(f"writes failed: {report['errors']}")
 
 
-def clean() -> None:
-    """Remove what an earlier demo left."""
+def prepare() -> None:
+    """Remove what an earlier demo left; raise DemoError where the demo cannot work."""
+    if re.search(r"[\s\"']", str(ROOT)):
+        raise DemoError(f"Ansible's script module needs a path without blanks and quotes, and this is {ROOT}")
     try:
         if DEMO.exists():
             shutil.rmtree(DEMO)
@@ -241,7 +243,7 @@ def clean() -> None:
 def run(mib: int) -> None:
     """Run the demo from an empty directory to the summary."""
     started = time.monotonic()
-    clean()
+    prepare()
     env = environment()
     heading("1  A stack as it is on a host, with a live database")
     make_stack(mib, env)
