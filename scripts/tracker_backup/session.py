@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ class Session:
         try:
             lock = self._repository.lock.acquire(job=request.job_name, wait_seconds=wait_seconds)
         except LockHeldError as error:
-            LOGGER.log(30 if wait else 20, "%s", error.message)
+            LOGGER.log(logging.ERROR if wait else logging.INFO, "%s", error.message)
             if self._scheduled:
                 self._ping(FAILURE, str(error))
             raise
@@ -83,19 +84,23 @@ class Session:
         try:
             with time_limit(self._config.max_run_seconds):
                 outcome = BackupRun(self._config, self._repository, self._reporter).execute(request)
-        except OSError as error:
-            wrapped = RepositoryError(f"{error.strerror or error}: {error.filename or self._repository.path}")
-            self._ended(request, None, wrapped.exit_code, str(wrapped))
-            raise wrapped from error
-        except TrackerBackupError as error:
-            self._ended(request, None, error.exit_code, str(error))
-            raise
+        except BaseException as error:
+            told = self._told(error)
+            self._ended(request, None, told.exit_code, str(told))
+            raise told from error
         self._ended(request, outcome.id, outcome.exit_code, summary(outcome))
         return outcome
 
+    def _told(self, error: BaseException) -> TrackerBackupError:
+        if isinstance(error, TrackerBackupError):
+            return error
+        if isinstance(error, OSError):
+            return RepositoryError(f"{error.strerror or error}: {error.filename or self._repository.path}")
+        return TrackerBackupError(f"internal error, {type(error).__name__}: {error}", hint="please report it, with -v")
+
     def _ended(self, request: Request, identifier: str | None, exit_code: int, message: str) -> None:
         self._reporter.close()
-        level = {0: 20, 3: 30}.get(exit_code, 40)
+        level = {0: logging.INFO, 3: logging.WARNING}.get(exit_code, logging.ERROR)
         LOGGER.log(level, "job=%s exit=%d %s", request.job_name, exit_code, message)
         self._ping(FAILURE if exit_code else SUCCESS, message)
         self._write_status(LastRun(request.job_name, identifier, format_time(datetime.now(UTC)), exit_code, message))

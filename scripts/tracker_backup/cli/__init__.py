@@ -36,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _fail(TrackerBackupError(f"{error.strerror or error}{where}"), 1, verbose=arguments.verbose)
+    except Exception as error:
+        if arguments.verbose:
+            raise
+        told = TrackerBackupError(f"internal error, {type(error).__name__}: {error}", hint="please report it, with -v")
+        return _fail(told, 1, verbose=False)
     return code
 
 

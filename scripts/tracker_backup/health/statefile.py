@@ -24,7 +24,9 @@ def write_status(directory: Path, status: Status, now: datetime) -> None:
     """
     path = directory / _NAME
     try:
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            directory.chmod(0o755)  # whatever the umask: this one is for others to read
         write_atomically(path, (json.dumps(status.to_json(now), indent=2) + "\n").encode(), 0o644)
     except OSError as error:
         raise RepositoryError(f"cannot write {path}: {error.strerror}") from error

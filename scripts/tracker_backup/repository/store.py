@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -271,8 +270,3 @@ def _is_left_over(name: str) -> bool:
 def is_backup_directory(path: Path) -> bool:
     """Return whether a path is a directory with a manifest."""
     return (path / MANIFEST_NAME).is_file()
-
-
-def age_seconds(manifest: Manifest) -> float:
-    """Return how long ago a run started."""
-    return time.time() - manifest.started.timestamp()

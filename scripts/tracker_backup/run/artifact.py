@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, CommandError
 from tracker_backup.system.files import FLUSH_BYTES, drop_cache, flush_and_drop, opened_for_reading, write_all
-from tracker_backup.system.stream import Child, Feeder
+from tracker_backup.system.stream import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,9 +52,12 @@ def compress(
     level: int,
     threads: int,
     low_priority: bool,
+    keep_cached: bool,
     progress: Callable[[int, int], None],
 ) -> Stored:
     """Compress `raw` with zstd into an open, empty file, flushed to the disk as it grows.
+
+    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time.
 
     Raises CommandError when zstd fails, OSError when the disk does.
     """
@@ -62,7 +65,7 @@ def compress(
     total = raw.stat().st_size
     argv = ["zstd", "-q", "-c", f"-{level}", f"-T{threads}", f"--stream-size={total}"]
     with Child(argv, low_priority=low_priority) as child:
-        feeder = Feeder(lambda: _feed(raw, child, into, lambda done: progress(done, total)))
+        child.feed(lambda: _feed(raw, child, into, lambda done: progress(done, total), keep_cached=keep_cached))
         unflushed = 0
         for block in _blocks(child.stdout.read):
             write_all(descriptor, block)
@@ -71,7 +74,6 @@ def compress(
             if unflushed >= FLUSH_BYTES:
                 flush_and_drop(descriptor)
                 unflushed = 0
-        feeder.join()
         child.require_success()
     os.fsync(descriptor)
     drop_cache(descriptor)
@@ -96,12 +98,11 @@ def read_back(
     with opened_for_reading(artifact) as descriptor:
         drop_cache(descriptor)
     with Child(["zstd", "-q", "-d", "-c"], low_priority=low_priority) as child:
-        feeder = Feeder(lambda: _feed(artifact, child, packed, lambda done: progress(done, total)))
+        child.feed(lambda: _feed(artifact, child, packed, lambda done: progress(done, total)))
         for block in _blocks(child.stdout.read):
             raw.add(block)
             if sink is not None:
                 sink(block)
-        feeder.join()
         try:
             child.require_success()
         except CommandError as error:
@@ -115,21 +116,33 @@ def hash_file(artifact: Path, progress: Callable[[int, int], None]) -> tuple[int
     total = artifact.stat().st_size
     with opened_for_reading(artifact) as descriptor:
         drop_cache(descriptor)
-        for block in _blocks(lambda size: os.read(descriptor, size)):
+        for block in _file_blocks(descriptor):
             tally.add(block)
             progress(tally.bytes, total)
-        drop_cache(descriptor)
     return tally.bytes, tally.sha256
 
 
-def _feed(path: Path, child: Child, tally: _Tally, progress: Callable[[int], None]) -> None:
+def _feed(
+    path: Path, child: Child, tally: _Tally, progress: Callable[[int], None], *, keep_cached: bool = False
+) -> None:
     with opened_for_reading(path) as descriptor:
-        for block in _blocks(lambda size: os.read(descriptor, size)):
+        for block in _file_blocks(descriptor, keep_cached=keep_cached):
             tally.add(block)
             write_all(child.stdin.fileno(), block)
             progress(tally.bytes)
+
+
+def _file_blocks(descriptor: int, *, keep_cached: bool = False) -> Iterator[bytes]:
+    """Read a file of ours to its end; what has been read does not stay in the page cache, the tracker needs it."""
+    undropped = 0
+    for block in _blocks(lambda size: os.read(descriptor, size)):
+        yield block
+        undropped += len(block)
+        if undropped >= FLUSH_BYTES and not keep_cached:
+            drop_cache(descriptor)
+            undropped = 0
+    if not keep_cached:
         drop_cache(descriptor)
-    child.stdin.close()
 
 
 def _blocks(read: Callable[[int], bytes | None]) -> Iterator[bytes]:

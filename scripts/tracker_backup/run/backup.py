@@ -36,6 +36,8 @@ from tracker_backup.run.history import History
 from tracker_backup.run.pipeline import Pipeline
 from tracker_backup.run.prune import prune
 from tracker_backup.run.resolve import choose, resolve_sources
+from tracker_backup.sources.registry import driver_for
+from tracker_backup.system.space import fits_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -173,7 +175,8 @@ class BackupRun:
 
     def _full_check(self, source: Source, history: History) -> bool:
         if self._config.check == "auto":
-            return history.full_check_due(source.name, self._now())
+            # integrity_check looks every row up in every index, at random: hours, where that is not in memory.
+            return history.full_check_due(source.name, self._now()) and _fits(source)
         return self._config.check == "full"
 
     def _draft(
@@ -224,6 +227,13 @@ def _failure(source: Source, error: Exception, *, may_come: bool) -> Failure:
     if isinstance(error, OSError):
         return Failure(source.name, f"{error.strerror}: {error.filename or 'the repository'}", FAILED)
     return Failure(source.name, str(error), DAMAGED if isinstance(error, CheckFailedError) else FAILED)
+
+
+def _fits(source: Source) -> bool:
+    try:
+        return fits_in_memory(driver_for(source.type).estimate_bytes(source))
+    except SourceError:
+        return False  # what is wrong with it the copy will say
 
 
 def _worst_state(artifacts: Sequence[Artifact]) -> str:

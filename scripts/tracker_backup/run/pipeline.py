@@ -14,7 +14,7 @@ from tracker_backup.run.artifact import Stored, compress, read_back
 from tracker_backup.sources.interface import CopyContext, Snapshot, Source
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import remove_tree
-from tracker_backup.system.space import require_room
+from tracker_backup.system.space import fits_in_memory, require_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,7 @@ class Pipeline:
                         level=self._config.compression_level,
                         threads=self._threads(),
                         low_priority=self._scheduled,
+                        keep_cached=fits_in_memory(snapshot.raw_bytes),
                         progress=self._reporter.progress,
                     )
             finally:

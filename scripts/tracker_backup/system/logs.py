@@ -40,7 +40,7 @@ def open_journal(instance: str) -> None:
 
 
 def open_logs(log_file: Path, instance: str) -> None:
-    """Send the package's records to the log file (mode 0640, made with its directory) and to the journal.
+    """Send the package's records to the log file (made with its directory, for root only) and to the journal.
 
     A log that cannot be written is told on stderr, and does not keep a backup from being made.
     """
@@ -48,7 +48,7 @@ def open_logs(log_file: Path, instance: str) -> None:
     try:
         log_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not log_file.exists():
-            log_file.touch(mode=0o640)
+            log_file.touch(mode=0o600)
         handler = logging.FileHandler(log_file, encoding="utf-8")
     except OSError as error:
         message = f"cannot write the log {log_file}: {error.strerror}"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tracker_backup.errors import SourceError
 from tracker_backup.system.files import free_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RESERVE_BYTES = 64 * 1024 * 1024
 ASSUMED_RATIO = 0.6
@@ -36,6 +33,14 @@ def require_room(needs: list[tuple[Path, int, str]]) -> None:
                 f"{format_bytes(RESERVE_BYTES)} are needed, {format_bytes(free)} are free",
                 hint="keep fewer backups, make room there, or name another disk with `staging`",
             )
+
+
+def fits_in_memory(size: int) -> bool:
+    """Return whether `size` bytes may stay in the page cache: at most half of what the kernel could give."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return size <= int(line.split()[1]) * 1024 // 2
+    return False
 
 
 def format_bytes(size: float) -> str:

@@ -51,6 +51,8 @@ class Child:
             raise CommandError(f"cannot run {path}: {error}") from error
         self.stdin, self.stdout, self._stderr_pipe = _pipes(self._process)
         self._stderr = bytearray()
+        self._feeder: threading.Thread | None = None
+        self._feeding_error: BaseException | None = None
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -58,18 +60,32 @@ class Child:
         """Return the running program."""
         return self
 
+    def feed(self, write: Callable[[], None]) -> None:
+        """Let `write` fill stdin in a thread of its own, while the caller reads stdout.
+
+        What it raises reaches the caller in :meth:`require_success`, a broken pipe excepted: the exit code tells more.
+        """
+        self._feeder = threading.Thread(target=self._feed, args=(write,), daemon=True)
+        self._feeder.start()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Kill what is still running, with its whole process group, and close the pipes."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self.kill()
         self._process.wait()
+        if self._feeder is not None:
+            self._feeder.join()  # before the pipe is closed: its number may be another file's the moment after
         for pipe in (self.stdin, self.stdout):
             with contextlib.suppress(BrokenPipeError):  # unsent bytes for a program that is gone
                 pipe.close()
         self._listener.join()
+
+    def kill(self) -> None:
+        """Kill the program, if it is still running, with everything that it started."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def finish(self, timeout_seconds: float | None = None) -> int:
         """Close stdin, wait for the end and return the exit code (negative: the signal that ended it).
@@ -84,10 +100,14 @@ class Child:
             raise CommandError(f"{self.name} did not end within {timeout_seconds} s") from None
 
     def require_success(self) -> None:
-        """Wait for the end.
+        """Wait for the end, after stdout has been read.
 
-        Raises CommandError, with the program's last words, unless it exits with 0.
+        Raises what the feeding thread raised; CommandError, with the program's last words, unless it exits with 0.
         """
+        if self._feeder is not None:
+            self._feeder.join()
+            if self._feeding_error is not None:
+                raise self._feeding_error
         code = self.finish()
         if code != 0:
             raise CommandError(f"{self.name} {describe_exit(code)}: {self.last_words()}")
@@ -97,6 +117,16 @@ class Child:
         self._listener.join(timeout=5)
         lines = bytes(self._stderr).decode(errors="replace").strip().splitlines()
         return " / ".join(lines[-3:])[:400] or "it said nothing"
+
+    def _feed(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+            self.stdin.close()
+        except BrokenPipeError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._feeding_error = error
+            self.kill()  # it would wait for the rest for ever
 
     def _listen(self) -> None:
         with self._stderr_pipe as pipe:
@@ -116,26 +146,3 @@ def describe_exit(code: int) -> str:
     if code >= 0:
         return f"exited with {code}"
     return f"was killed by {signal.Signals(-code).name}"
-
-
-class Feeder:
-    """A thread that writes into a child while the caller reads what comes out; its error reaches the caller."""
-
-    def __init__(self, feed: Callable[[], None]) -> None:
-        """Start `feed` in a thread of its own."""
-        self._feed = feed
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._feed()
-        except BaseException as error:  # noqa: BLE001 - raised again in join(), in the thread that waits
-            self._error = error
-
-    def join(self) -> None:
-        """Wait for the thread and raise what it raised, a broken pipe excepted: the child's exit code tells more."""
-        self._thread.join()
-        if self._error is not None and not isinstance(self._error, BrokenPipeError):
-            raise self._error
