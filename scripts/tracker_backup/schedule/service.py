@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tracker_backup.config.model import Config
 from tracker_backup.errors import ConfigurationError
+from tracker_backup.schedule import journal
 from tracker_backup.schedule.entries import Entry, ScheduledJob, build_entries, user_problem
 from tracker_backup.schedule.targets.cron_directory import CRON_DIRECTORY, CronDirectory
 from tracker_backup.schedule.targets.interface import Target
 from tracker_backup.schedule.targets.plain_file import PlainFile
+from tracker_backup.schedule.targets.program import SPOOL
 from tracker_backup.schedule.targets.user_table import UserCrontab
 
 
@@ -28,22 +32,23 @@ class ScheduleState:
 def entries_of(config: Config) -> tuple[Entry, ...]:
     """Return the crontab entries that a configuration asks for; a job without a schedule has none.
 
-    Raises ConfigurationError that lists everything cron could not take; for `config check`, too.
+    Raises ConfigurationError that lists everything cron could not take.
     """
     jobs = [ScheduledJob(job.name, job.schedule) for job in config.jobs if job.schedule is not None]
     if (wrong := user_problem(config.schedule.user)) is not None:
         raise ConfigurationError(f"schedule.user: {wrong}")
-    return build_entries(config.instance, jobs, command=str(config.schedule.command), arguments=config.arguments())
+    command = str(config.schedule.command)
+    return build_entries(config.instance, jobs, command=command, arguments=config.arguments())
 
 
-def target_of(config: Config, *, cron_directory: Path = CRON_DIRECTORY) -> Target:
+def target_of(config: Config) -> Target:
     """Return the place that `schedule.target` names.
 
     Raises ConfigurationError when it names none.
     """
     name, user = config.schedule.target, config.schedule.user
     if name == "cron.d":
-        return CronDirectory(config.instance, user, directory=cron_directory)
+        return CronDirectory(config.instance, user, directory=CRON_DIRECTORY)
     if name == "crontab":
         return UserCrontab(config.instance, user)
     if name.startswith("/"):
@@ -54,11 +59,13 @@ def target_of(config: Config, *, cron_directory: Path = CRON_DIRECTORY) -> Targe
 def apply(config: Config, *, dry_run: bool = False) -> bool:
     """Put the configuration's entries in place; return whether something had to change.
 
-    With `dry_run` nothing does, and the answer says whether it would have.
+    Entries that an earlier `schedule.target` left behind are removed, or each job would run twice. With `dry_run`
+    nothing changes, and the answer says whether it would have.
 
     Raises ConfigurationError, PrivilegeError or ScheduleError; the crontab is as it was, then.
     """
-    return target_of(config).apply(entries_of(config), dry_run=dry_run)
+    changed = target_of(config).apply(entries_of(config), dry_run=dry_run)
+    return _remove_left_behind(config, dry_run=dry_run) or changed
 
 
 def remove(config: Config, *, dry_run: bool = False) -> bool:
@@ -66,7 +73,8 @@ def remove(config: Config, *, dry_run: bool = False) -> bool:
 
     Raises ConfigurationError, PrivilegeError or ScheduleError; the crontab is as it was, then.
     """
-    return target_of(config).remove(dry_run=dry_run)
+    changed = target_of(config).remove(dry_run=dry_run)
+    return _remove_left_behind(config, dry_run=dry_run) or changed
 
 
 def inspect(config: Config) -> ScheduleState:
@@ -76,4 +84,33 @@ def inspect(config: Config) -> ScheduleState:
     """
     entries, target = entries_of(config), target_of(config)
     state = target.inspect(entries)
-    return ScheduleState(target.where, state.present, state.matches, state.problems, entries)
+    doubled = tuple(
+        f"{old.where}: entries of {config.instance} stand there as well; `schedule apply` removes them"
+        for old in _left_behind(config)
+    )
+    return ScheduleState(target.where, state.present, state.matches, (*state.problems, *doubled), entries)
+
+
+def refusals(config: Config) -> tuple[str, ...]:
+    """Return what the cron daemon has logged against our file in /etc/cron.d; for `doctor`.
+
+    Raises CommandError when the journal cannot be read in time.
+    """
+    target = target_of(config)
+    return journal.refusals(target.path) if isinstance(target, CronDirectory) else ()
+
+
+def _remove_left_behind(config: Config, *, dry_run: bool) -> bool:
+    removed = [old.remove(dry_run=dry_run) for old in _left_behind(config)]
+    return any(removed)
+
+
+def _left_behind(config: Config) -> list[Target]:
+    """Return the other targets that call this very configuration; of another launcher they are not ours."""
+    files = {"cron.d": CRON_DIRECTORY / f"tracker-backup-{config.instance}", "crontab": SPOOL / config.schedule.user}
+    call = shlex.join([str(config.schedule.command), *config.arguments(), "--now"]).encode()
+    return [
+        target_of(replace(config, schedule=replace(config.schedule, target=name)))
+        for name, file in files.items()
+        if name != config.schedule.target and os.access(file, os.R_OK) and call in file.read_bytes()
+    ]

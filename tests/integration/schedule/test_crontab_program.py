@@ -10,6 +10,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from integration.schedule.probe import drawn
+from tracker_backup.config.load import build_config
 from tracker_backup.errors import PrivilegeError, ScheduleError
+from tracker_backup.schedule import service
 from tracker_backup.schedule.entries import ScheduledJob, build_entries
 from tracker_backup.schedule.expression import schedule_problem
 from tracker_backup.schedule.rendering import render_table
@@ -181,6 +184,24 @@ def test_without_privileges_control_characters_cannot_be_told_from_what_looks_al
     before = table(line)
     assert run_as(user, theirs) == 0
     assert spooled(user) == before
+
+
+@as_root
+def test_a_users_table_is_left_when_the_target_changes(
+    user: str, table: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CRON_DIRECTORY", tmp_path)
+    before = table(b"0 1 * * * x\n")
+    document = {"stack": "/x", "repository": "/y", "schedule": {"target": "crontab", "user": user}}
+    config = build_config(document, Path("/etc/tracker-backup/default.yml"))
+    assert service.apply(config)
+    assert service.inspect(config).problems == ()
+    moved = replace(config, schedule=replace(config.schedule, target="cron.d"))
+    assert [problem for problem in service.inspect(moved).problems if f"crontab of {user}: entries" in problem]
+    assert service.apply(moved)
+    assert spooled(user) == before
+    assert not service.apply(moved)
+    assert service.inspect(moved).problems == ()
 
 
 def run_as(user: str, action: Callable[[], None]) -> int:

@@ -15,6 +15,15 @@ from tracker_backup.schedule.targets.cron_directory import CronDirectory
 from tracker_backup.schedule.targets.user_table import UserCrontab
 
 
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put cron's own places below a directory, which is returned."""
+    for name, place in (("CRON_DIRECTORY", "cron.d"), ("SPOOL", "crontabs")):
+        (tmp_path / place).mkdir()
+        monkeypatch.setattr(service, name, tmp_path / place)
+    return tmp_path
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     document = {
@@ -77,10 +86,48 @@ def test_jobs_by_hand_only_have_no_entries(config: Config) -> None:
     )
 
 
-def test_the_three_targets(config: Config) -> None:
+def test_entries_in_the_former_target_are_told_and_removed(config: Config, places: Path) -> None:
+    """Each job would run twice. The file here has the owner that the test has."""
+    service.apply(aimed_at(config, "cron.d"))
+    service.apply(config)
+    former = places / "cron.d" / "tracker-backup-default"
+    assert not former.exists()
+    service.apply(aimed_at(config, "cron.d"))
+    assert any(str(former) in problem for problem in service.inspect(config).problems)
+    assert service.apply(config, dry_run=True)
+    assert former.exists()
+    assert service.apply(config)
+    assert not former.exists()
+    assert service.inspect(config).problems == ()
+
+
+def test_a_namesake_of_another_launcher_is_left_alone(config: Config, places: Path) -> None:
+    """A demo next to the real thing, say."""
+    other = replace(config, schedule=replace(config.schedule, target="cron.d", command=Path("/srv/demo/run")))
+    service.apply(other)
+    before = (places / "cron.d" / "tracker-backup-default").read_bytes()
+    (places / "crontabs" / "root").write_bytes(b"0 3 * * * /srv/demo/run --instance default --now\n")
+    service.apply(config)
+    assert service.inspect(config).problems == ()
+    service.remove(config)
+    assert (places / "cron.d" / "tracker-backup-default").read_bytes() == before
+
+
+def test_entries_in_a_users_table_are_told(config: Config, places: Path) -> None:
+    call = b"/usr/local/bin/tracker-backup --instance default --now"
+    (places / "crontabs" / "root").write_bytes(b"0 3 * * * " + call + b" --quiet\n")
+    assert [problem for problem in service.inspect(config).problems if problem.startswith("crontab of root: ")]
+
+
+def test_cron_is_asked_about_its_own_directory_only(config: Config) -> None:
+    assert service.refusals(config) == ()
+    assert service.refusals(aimed_at(config, "cron.d")) == ()
+
+
+def test_the_three_targets(config: Config, places: Path) -> None:
     cron_d = service.target_of(aimed_at(config, "cron.d"))
     assert isinstance(cron_d, CronDirectory)
-    assert cron_d.where == "/etc/cron.d/tracker-backup-default"
+    assert cron_d.where == f"{places}/cron.d/tracker-backup-default"
     table = service.target_of(aimed_at(config, "crontab"))
     assert isinstance(table, UserCrontab)
     assert table.where == "crontab of root"
