@@ -164,7 +164,11 @@ def _schedule(config: Config) -> Iterator[Finding]:
     if not state.problems:
         zone = time.strftime("%Z")
         yield Finding(OK, f"schedule, {state.where}: {len(state.entries)} entries, in the host's local time ({zone})")
-    if not config.schedule.target.startswith("/") and not _running("cron"):
+    if config.schedule.target.startswith("/"):
+        return  # a plain file is nobody's business but its owner's
+    for line in service.refusals(config):
+        yield Finding(FAIL, f"cron refuses the schedule: {line}", "sudo tracker-backup schedule apply")
+    if not _running("cron"):
         yield Finding(
             FAIL, "no cron daemon is running, so nothing starts by itself", "sudo systemctl enable --now cron"
         )
