@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import DeadlineError, SourceError
-from tracker_backup.sources.sqlite.opening import explain, open_source
+from tracker_backup.sources.sqlite.opening import LOCK_TIMEOUT_SECONDS, explain, open_source, primary_code
 from tracker_backup.sources.sqlite.strategy import ways_out
 from tracker_backup.system.files import create_private, flush_and_drop, free_bytes
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tracker_backup.sources.sqlite.opening import DatabaseFile
 
 CHUNK_BYTES = 16 * 1024 * 1024
+LOCKED_CHUNK_BYTES = 1024 * 1024
+"""Under a lock that writers wait for, the stall limit must be looked at often, however slow the disk is."""
+
 SOURCE_RESERVE_BYTES = 64 * 1024 * 1024
 """While the snapshot is pinned the WAL can only grow; with less than this left on its disk the copy is given up."""
 
@@ -60,6 +63,7 @@ def copy_pinned(
             steps = _Steps(database, target, descriptor, context, stall_limit_seconds)
             snapshot_at = _pin(source, database)
             steps.begin()
+            _refuse_switched(database, stall_limit_seconds)
             try:
                 source.backup(copy, pages=steps.chunk_pages, progress=steps.after_step, sleep=0)
             except sqlite3.Error as error:
@@ -81,7 +85,8 @@ class _Steps:
     def __init__(
         self, database: DatabaseFile, target: Path, descriptor: int, context: CopyContext, stall_limit: float | None
     ) -> None:
-        self.chunk_pages = max(1, CHUNK_BYTES // database.page_size)
+        chunk = CHUNK_BYTES if stall_limit is None else LOCKED_CHUNK_BYTES
+        self.chunk_pages = max(1, chunk // database.page_size)
         self.restarts = 0
         self._database = database
         self._target = target
@@ -101,6 +106,8 @@ class _Steps:
 
     def after_step(self, status: int, remaining: int, total: int) -> None:
         """Called by SQLite's backup after each step, with pages remaining and in all."""
+        if status & 0xFF == sqlite3.SQLITE_FULL:
+            raise _no_room(self._target)
         if status not in _STEP_OK:
             # Python would try again for ever; the pinned source cannot be busy, so the copy itself is in trouble.
             raise SourceError(f"cannot write {self._target}: SQLite says {status}", hint="look at its disk")
@@ -110,7 +117,8 @@ class _Steps:
         done = (total - remaining) * self._database.page_size
         if self._stall_limit is None:
             flush_and_drop(self._descriptor)
-            self._watch_source_disk()
+            if remaining:
+                self._watch_source_disk()
         elif self.elapsed() > self._stall_limit and remaining:
             raise SourceError(
                 f"{self._database.path} could not be copied within max_write_stall_seconds "
@@ -150,19 +158,33 @@ def _open_target(target: Path) -> sqlite3.Connection:
 
 
 def _pin(source: sqlite3.Connection, database: DatabaseFile) -> datetime:
-    try:
-        source.execute("BEGIN")
-        # The cheapest read that takes the lock; it does not parse the schema, which may be too new for this library.
-        source.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.Error as error:
-        raise explain(error, database.path) from error
-    return datetime.now(UTC)
+    give_up = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    source.execute("BEGIN")
+    while True:
+        try:
+            # The cheapest read that takes the lock; it does not parse the schema, which may be too new for us.
+            source.execute("PRAGMA schema_version").fetchone()
+            return datetime.now(UTC)
+        except sqlite3.Error as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise explain(error, database.path) from error
+
+
+def _refuse_switched(database: DatabaseFile, stall_limit_seconds: float | None) -> None:
+    """Refuse a database that left WAL mode between the look at it and the lock: writers would wait without a limit."""
+    wal = database.path.with_name(database.path.name + "-wal")
+    if stall_limit_seconds is None and not wal.exists():
+        raise SourceError(f"{database.path} has left WAL mode at this very moment", hint="run the backup again")
 
 
 def _explain_copy(error: sqlite3.Error, database: DatabaseFile, target: Path) -> SourceError:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-        return SourceError(f"no room left for {target}", hint="make room there, or name another disk with `staging`")
+    if primary_code(error) == sqlite3.SQLITE_FULL:
+        return _no_room(target)
     return explain(error, database.path)
+
+
+def _no_room(target: Path) -> SourceError:
+    return SourceError(f"no room left for {target}", hint="make room there, or name another disk with `staging`")
 
 
 def _refuse_replaced(database: DatabaseFile) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import TYPE_CHECKING
 
 from tracker_backup.sources.interface import Snapshot
@@ -33,9 +32,7 @@ class SqliteDriver:
         database = look_at(source.path)
         plan = plan_for(source, database, context.last_rate, context.max_write_stall_seconds)
         target = context.directory / f"{source.name}{self.restored_suffix}"
-        began = time.monotonic()
         copy = copy_pinned(database, target, context, plan.stall_limit_seconds)
-        seconds = time.monotonic() - began
         header = read_header(target)
         return Snapshot(
             source=source,
@@ -43,7 +40,7 @@ class SqliteDriver:
             snapshot_at=copy.snapshot_at,
             raw_bytes=target.stat().st_size,
             method=plan.method,
-            seconds=seconds,
+            seconds=copy.locked_seconds,  # not what was spent waiting for the lock: the next prediction rests on this
             write_stall_seconds=copy.locked_seconds if plan.stall_limit_seconds is not None else 0.0,
             engine={
                 "name": "sqlite",

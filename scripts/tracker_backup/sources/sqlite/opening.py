@@ -11,16 +11,17 @@ import os
 import sqlite3
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from pathlib import Path
+from typing import TypedDict
 from urllib.parse import quote
 
 from tracker_backup.errors import SourceError, SourcePendingError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LOCK_TIMEOUT_SECONDS = 60
 """Waiting for the lock costs the tracker nothing, so there is time."""
+
+_BUSY_TIMEOUT_SECONDS = 0.25
+"""How long SQLite itself waits in one piece: no signal is heard meanwhile, so whoever wants more asks again."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -58,7 +59,7 @@ def look_at(path: Path) -> DatabaseFile:
 
     Raises SourcePendingError where there is no file, SourceError where it is not a database.
     """
-    real = path.resolve()
+    real = Path(os.path.realpath(path))  # not resolve(), which raises RuntimeError for links that go in a circle
     try:
         status = real.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -106,16 +107,14 @@ def open_source(database: DatabaseFile) -> sqlite3.Connection:
     _refuse_foreign_wal(database)
     uri = f"file:{quote(os.fsencode(database.path))}?mode=ro"
     try:
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT_SECONDS)
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS)
     except sqlite3.Error as error:
         raise explain(error, database.path) from error
 
 
 def explain(error: sqlite3.Error, path: Path) -> SourceError:
     """Turn what SQLite says of a source into what happened and what to do."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF
-    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
         return SourceError(
             f"{path} has a hot journal: whoever wrote it last crashed in the middle of a transaction",
             hint="start the tracker once, which rolls it back, then try again",
@@ -133,8 +132,14 @@ def explain(error: sqlite3.Error, path: Path) -> SourceError:
         sqlite3.SQLITE_CORRUPT: ("is damaged", "`sqlite3 FILE 'PRAGMA integrity_check'` says where; restore a backup"),
         sqlite3.SQLITE_IOERR: ("cannot be read: the disk reports an error", "look at `dmesg` and the disk"),
     }
-    what, hint = known.get(primary or -1, ("cannot be copied", None))
+    what, hint = known.get(primary_code(error), ("cannot be copied", None))
     return SourceError(f"{path} {what} (SQLite: {error})", hint=hint)
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code of an error, -1 where it has none (https://www.sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return -1 if code is None else code & 0xFF
 
 
 def _refuse_non_database(path: Path, header: bytes) -> None:
