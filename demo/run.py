@@ -100,17 +100,16 @@ def ask(*command: str | Path, env: dict[str, str]) -> Any:
 def play(env: dict[str, str]) -> int:
     """Show and run the playbook and return how many tasks changed something."""
     announce(PLAYBOOK)
-    recap = ""
+    changes: list[int] = []
     with subprocess.Popen(
         PLAYBOOK, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as running:
         for line in running.stdout or ():
             print(line, end="", flush=True)
-            recap = line if "changed=" in line else recap
-    counts = dict(re.findall(r"(\w+)=(\d+)", recap))
-    if running.returncode != 0 or "changed" not in counts:
+            changes += [int(count) for count in re.findall(r"\bchanged=(\d+)", line)]  # the recap, a line for each host
+    if running.returncode != 0:
         raise DemoError(f"ansible-playbook ended with exit code {running.returncode}")
-    return int(counts["changed"])
+    return sum(changes)
 
 
 def make_stack(mib: int, env: dict[str, str]) -> None:

@@ -150,8 +150,9 @@ def run_target(target: str) -> list[Result]:
     if target == "check":
         return run_quietly([pytest("quick tests", "-m", "not slow", "tests/unit", "tests/docs"), *linters()])
     selection = () if target == "test-all" else ("-m", "not slow")
+    demo = [Stage("demo", ("python", "demo/run.py"))] if target == "test-all" else []
     tests = pytest("all tests" if target == "test-all" else "tests", "--durations=10", *selection)
-    return run_quietly(linters()) + run_openly([tests]) + run_openly(molecule(target))
+    return run_quietly(linters()) + run_openly([tests, *demo]) + run_openly(molecule(target))
 
 
 def main() -> int:
