@@ -106,7 +106,7 @@ def play(env: dict[str, str]) -> int:
     ) as running:
         for line in running.stdout or ():
             print(line, end="", flush=True)
-            changes += [int(count) for count in re.findall(r"\bchanged=(\d+)", line)]  # the recap, a line for each host
+            changes += [int(count) for count in re.findall(r"changed=(\d+)", line)]  # the recap, a line for each host
     if running.returncode != 0:
         raise DemoError(f"ansible-playbook ended with exit code {running.returncode}")
     return sum(changes)
