@@ -18,11 +18,8 @@ TABLES = "SELECT name FROM sqlite_schema WHERE type='table' AND substr(name, 1, 
 
 def main(path: str, pragma: str) -> None:
     """Check the database and print what was found."""
-    # If the program that asked dies, the pipe ends, and nobody wants the answer any more.
-    threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=end_with_the_program, daemon=True).start()
     connection = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
-    connection.execute(f"PRAGMA mmap_size={MAP_BYTES}")
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     found: dict[str, object] = {
         "library": sqlite3.sqlite_version,
         "newer_schema": False,
@@ -39,8 +36,18 @@ def main(path: str, pragma: str) -> None:
     os._exit(0)
 
 
+def end_with_the_program() -> None:
+    """End when stdin does: the program that asked is gone then, and nobody wants the answer any more."""
+    # Not sys.stdin: a thread that waits in there makes the interpreter abort at its end.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
 def run_check(connection: sqlite3.Connection, pragma: str) -> list[str]:
     """Return the check's messages; the only one of a sound database is `ok`."""
+    connection.execute(f"PRAGMA mmap_size={MAP_BYTES}")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")  # this one parses the schema, and so may fail
     return [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}({MOST_MESSAGES})")]
 
 
