@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -9,9 +10,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.config.document import MOST_BYTES, parse_document
 from tracker_backup.config.model import Config, Job, Keep, ScheduleSettings, SourceSettings
 from tracker_backup.config.schema import schema_errors
-from tracker_backup.errors import ConfigurationError, PrivilegeError
+from tracker_backup.errors import ConfigurationError, PrivilegeError, UsageError
 
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
 _INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -27,8 +29,10 @@ def config_directory() -> Path:
 def find_config(instance: str | None, path: str | None) -> Path:
     """Return the configuration file that the command line means; without `instance` and `path`, the only one there is.
 
-    Raises ConfigurationError when there is none, or more than one to choose from.
+    Raises ConfigurationError when there is none, or more than one to choose from, UsageError for both arguments.
     """
+    if path is not None and instance is not None:
+        raise UsageError("--instance and --config both choose a configuration: leave one of them out")
     if path is not None:
         return Path(path).absolute()
     directory = config_directory()
@@ -75,17 +79,32 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
     errors = []
     jobs, sources = _dictionaries(document.get("jobs")), _dictionaries(document.get("sources"))
     for key, items in (("jobs", jobs), ("sources", sources)):
-        counted = Counter(str(item.get("name")) for item in items)
+        counted = Counter(_strings([item.get("name") for item in items]))
         errors += [f"{key}: the name {name!r} is used {times} times" for name, times in counted.items() if times > 1]
     if sources:
-        known = {source.get("name") for source in sources}
+        known = [source.get("name") for source in sources]
         for index, job in enumerate(jobs):
-            unknown = [name for name in job.get("sources") or [] if name not in known]
+            unknown = [name for name in _strings(job.get("sources")) if name not in known]
             errors += [f"jobs[{index}].sources: there is no source {name!r}" for name in unknown]
     errors += _schedule_errors(jobs)
-    stack, repository = document.get("stack"), document.get("repository")
-    if isinstance(stack, str) and isinstance(repository, str) and _inside(stack, repository):
+    errors += [
+        f"{key}: not a number that can be reckoned with"
+        for key, value in document.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    return errors + _place_errors(document)
+
+
+def _place_errors(document: dict[str, Any]) -> list[str]:
+    stack, repository, staging = (document.get(key) for key in ("stack", "repository", "staging"))
+    if not isinstance(repository, str):
+        return []
+    errors = []
+    if isinstance(stack, str) and _inside(stack, repository):
         errors.append("repository: the stack's directory lies inside it; choose a directory of its own")
+    # Each run clears its staging directory.
+    if isinstance(staging, str) and _inside(staging, repository) and not _inside(staging, f"{repository}/.staging"):
+        errors.append("staging: it lies among the backups; leave it out, or choose a directory elsewhere")
     return errors
 
 
@@ -100,15 +119,17 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         file=path,
         stack=Path(document["stack"]),
         repository=repository,
-        staging=Path(document.get("staging", repository / ".staging")),
+        # A directory of the instance's own: two that share one would clear away each other's snapshots.
+        staging=Path(document["staging"], f".staging-{instance}") if "staging" in document else repository / ".staging",
         state_directory=Path(document.get("state_directory", f"/var/lib/tracker-backup/{instance}")),
         log_file=Path(document.get("log_file", f"/var/log/tracker-backup/{instance}.log")),
         jobs=tuple(_job(job) for job in document.get("jobs", _DEFAULT_JOBS)),
         sources=None if sources is None else tuple(_source(source) for source in sources),
         check=document.get("check", "auto"),
-        compression_level=document.get("compression_level", 3),
+        # JSON Schema takes 3.0 for a whole number; zstd and slices do not.
+        compression_level=int(document.get("compression_level", 3)),
         rate_limit_mib_per_second=document.get("rate_limit_mib_per_second", 0),
-        max_run_seconds=document.get("max_run_seconds", 21600),
+        max_run_seconds=int(document.get("max_run_seconds", 21600)),
         max_write_stall_seconds=document.get("max_write_stall_seconds", 2),
         schedule=ScheduleSettings(
             target=schedule.get("target", "cron.d"),
@@ -121,13 +142,11 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
 
 
 def _read(path: Path) -> Any:
-    import yaml  # 16 ms, which --version and --help need not pay
-
     try:
         with path.open("rb") as file:
             if os.geteuid() == 0:
                 _refuse_writable_by_others(path, os.fstat(file.fileno()))
-            return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+            data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigurationError(
             f"there is no configuration file {path}", hint="`ls` its directory, or see --instance and --config"
@@ -136,11 +155,7 @@ def _read(path: Path) -> Any:
         raise PrivilegeError(f"{path} may be read by root only", hint="run the same command with sudo") from None
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where is not None else ""
-        problem = getattr(error, "problem", None) or "it is not UTF-8 text"
-        raise ConfigurationError(f"{path}{line}: not valid YAML: {problem}") from error
+    return parse_document(data, str(path))
 
 
 def _refuse_writable_by_others(path: Path, status: os.stat_result) -> None:
@@ -155,6 +170,10 @@ def _refused(path: Path, errors: list[str]) -> ConfigurationError:
     listed = "\n".join(f"  {error}" for error in errors)
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     return ConfigurationError(f"{path}: {count}\n{listed}", hint="the running schedule was left as it is")
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _dictionaries(value: Any) -> list[dict[str, Any]]:
@@ -183,7 +202,7 @@ def _job(job: dict[str, Any]) -> Job:
     return Job(
         name=job["name"],
         schedule=job.get("schedule"),
-        keep=Keep(last=keep.get("last", 0), daily=keep.get("daily", 0)),
+        keep=Keep(last=int(keep.get("last", 0)), daily=int(keep.get("daily", 0))),
         sources=None if sources is None else tuple(sources),
     )
 

@@ -32,18 +32,54 @@ def render_path(parts: Any) -> str:
 
 
 def _explain(error: Any) -> str:
-    shown = "the value" if "ping_url" in error.absolute_path else repr(error.instance)
-    pattern = str(error.validator_value) if error.validator == "pattern" else ""
+    """Say what is wrong with a value; the library's own messages show whole documents, secrets and all."""
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known), key=str)
-        return f"unknown key {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
-    if error.validator == "not":
-        return f"{shown} is taken by the program itself"
-    if pattern.startswith("^https"):
-        return "is not an http or https address"
-    if pattern.startswith("^/["):
-        return f"{shown} is not an absolute path without control characters"
-    if pattern == "^[a-z0-9][a-z0-9-]{0,31}$":
-        return f"{shown} is not a name: small letters, digits and hyphens, not first, at most 32"
-    return str(error.message)
+        return f"unknown key {', '.join(map(_shown, unknown))}; known are {', '.join(known)}"
+    if error.validator == "required":
+        return f"missing: {', '.join(key for key in error.validator_value if key not in error.instance)}"
+    value = "the value" if "ping_url" in error.absolute_path else _shown(error.instance)
+    return f"{value} {_complaint(error)}"
+
+
+def _complaint(error: Any) -> str:
+    limit = error.validator_value
+    if error.validator == "type":
+        return f"is not {_TYPES[limit]}"
+    if error.validator == "pattern":
+        return f"is not {error.schema['x-expected']}"
+    if error.validator == "enum":
+        return f"is none of {', '.join(limit)}"
+    return _LIMITS[error.validator].format(limit)
+
+
+_TYPES = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": "text; quotes make it text",
+    "integer": "a whole number",
+    "number": "a number",
+}
+_LIMITS = {
+    "minimum": "is less than {}",
+    "maximum": "is more than {}",
+    "exclusiveMinimum": "is not more than {}",
+    "minItems": "needs an item at least",
+    "minLength": "is empty",
+    "minProperties": "needs a key at least",
+    "uniqueItems": "holds something twice",
+    "not": "is taken by the program itself",
+}
+_LONGEST_SHOWN = 80
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | dict | set | tuple):
+        return "the list" if isinstance(value, list) else "the mapping"
+    # Wherever it was put by mistake, an address may be the secret one.
+    if isinstance(value, str | bytes) and ("://" in str(value) or len(value) > _LONGEST_SHOWN):
+        return "the value"
+    if isinstance(value, int) and value.bit_length() > _LONGEST_SHOWN:
+        return "the value"
+    return "nothing" if value is None else repr(value)
