@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -72,9 +74,14 @@ def flush_and_drop(descriptor: int) -> None:
 
 @contextmanager
 def opened_for_reading(path: Path) -> Iterator[int]:
-    """Open one of our own files; links are not followed."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    """Open one of our own files; links are not followed, and nothing but a plain file is read.
+
+    Raises OSError for anything else: a FIFO that somebody put there would keep us waiting for ever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
         yield descriptor
     finally:
         os.close(descriptor)

@@ -7,8 +7,10 @@ Whatever carries data belongs in :mod:`tracker_backup.system.stream`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +125,7 @@ def _wait(running: Any, argv: tuple[str, ...], timeout_seconds: float) -> Comple
 
     def expire() -> None:
         expired.set()
-        running.kill_group()
+        _kill_group(running)
 
     # A timer of our own: sh's wait(timeout=) returns before the last output has been read.
     timer = threading.Timer(timeout_seconds, expire)
@@ -134,13 +136,19 @@ def _wait(running: Any, argv: tuple[str, ...], timeout_seconds: float) -> Comple
     except sh.ErrorReturnCode:
         pass  # the exit code says the same, and the exception's text would hold the whole command line
     except BaseException:
-        running.kill_group()
+        _kill_group(running)
         raise
     finally:
         timer.cancel()
     if expired.is_set():
         raise CommandError(f"{argv[0]} did not end within {timeout_seconds:.0f} s and was killed")
     return CompletedBytes(argv, int(running.exit_code), bytes(running.stdout), bytes(running.stderr))
+
+
+def _kill_group(running: Any) -> None:
+    """Kill the command's session; sh's own kill_group() knows it no more once the command itself has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
 
 
 def _last_words(stderr: bytes) -> str:

@@ -16,9 +16,13 @@ _STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def raise_on_signals() -> None:
-    """Let SIGHUP, SIGINT and SIGTERM raise TerminatedError, once: a second one must not disturb the cleaning up."""
+    """Let SIGHUP, SIGINT and SIGTERM raise TerminatedError, once: a second one must not disturb the cleaning up.
+
+    What we were started to ignore stays ignored: `nohup` would be of no use otherwise.
+    """
     for number in _STOPPING:
-        signal.signal(number, _terminate)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _terminate)
 
 
 @contextmanager
