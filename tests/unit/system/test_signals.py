@@ -1,0 +1,63 @@
+"""Signals and the alarm become exceptions; what they do to a whole run is tested in tests/integration/run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tracker_backup.errors import DeadlineError
+from tracker_backup.system.signals import time_limit
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "support" / "process_scenarios.py"
+TWICE = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from tracker_backup.errors import TerminatedError
+from tracker_backup.system.signals import raise_on_signals
+raise_on_signals()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except TerminatedError as error:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    print(error.exit_code, "cleaned up")
+"""
+
+
+def test_what_is_ignored_from_the_start_stays_so() -> None:
+    """nohup means: go on when the terminal closes."""
+    done = subprocess.run([sys.executable, "-I", str(SCENARIOS), "hung up"], capture_output=True, check=True)
+
+    assert json.loads(done.stdout) == [True, True]
+
+
+def test_a_second_signal_does_not_disturb_the_cleaning_up() -> None:
+    scripts = Path(__file__).resolve().parents[3] / "scripts"
+    command = ["env", "--default-signal=HUP,INT,TERM", sys.executable, "-I", "-c", TWICE, str(scripts)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "143 cleaned up\n", "")
+
+
+def test_a_block_that_takes_too_long_is_ended() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+
+    with pytest.raises(DeadlineError, match=r"longer than max_run_seconds \(0\.05 s\)"), time_limit(0.05):
+        time.sleep(600)
+
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_block_that_ends_in_time_leaves_no_alarm() -> None:
+    with time_limit(60):
+        pass
+
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -1,0 +1,53 @@
+"""Room is added up by file system, and what is missing is told with its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tracker_backup.errors import SourceError
+from tracker_backup.system import space
+
+MIB = 1024**2
+
+
+@pytest.fixture
+def one_gibibyte_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every file system have 1 GiB left."""
+    monkeypatch.setattr(space, "free_bytes", lambda _path: 1024 * MIB)
+
+
+@pytest.mark.usefixtures("one_gibibyte_free")
+def test_needs_on_one_file_system_add_up(tmp_path: Path) -> None:
+    space.require_room([(tmp_path, 900 * MIB, "a copy"), (tmp_path, 60 * MIB, "its artifact")])
+
+    with pytest.raises(SourceError) as raised:
+        space.require_room([(tmp_path, 900 * MIB, "a copy"), (tmp_path, 61 * MIB, "its artifact")])
+
+    assert raised.value.message == (
+        f"not enough room on the disk of {tmp_path}: 900.0 MiB for a copy, 61.0 MiB for its artifact and a reserve of "
+        "64.0 MiB are needed, 1.0 GiB are free"
+    )
+    assert "staging" in str(raised.value)
+
+
+@pytest.mark.usefixtures("one_gibibyte_free")
+def test_needs_on_two_file_systems_do_not(tmp_path: Path) -> None:
+    space.require_room([(tmp_path, 900 * MIB, "a copy"), (Path("/dev/shm"), 900 * MIB, "its artifact")])
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536 * 1024, "1.5 MiB"), (17.6e9, "16.4 GiB"),
+        (5 * 1024**4, "5.00 TiB"), (-2048, "-2.0 KiB"),
+    ],
+)  # fmt: skip
+def test_sizes_are_told_in_binary_units(size: float, text: str) -> None:
+    assert space.format_bytes(size) == text
+
+
+def test_half_of_the_memory_is_too_much_for_nothing_and_enough_for_a_little() -> None:
+    assert space.fits_in_memory(0)
+    assert not space.fits_in_memory(2**60)
