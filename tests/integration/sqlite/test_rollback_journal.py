@@ -6,7 +6,6 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,12 +114,12 @@ def test_nothing_is_flushed_and_no_rate_limit_waits_while_writers_wait(
 
 
 @pytest.fixture
-def crashed(database: Path) -> Iterator[Path]:
+def crashed(database: Path) -> Path:
     """Return a database whose writer has died in mid-transaction: pages half written, the journal hot."""
     tracker = OtherProcess(database)
     tracker.run("PRAGMA cache_size=5", "BEGIN", "UPDATE torrents SET completed = completed + 1")
     tracker.crash()
-    yield database
+    return database
 
 
 def test_a_hot_journal_is_refused_and_left_as_it_is(tmp_path: Path, crashed: Path) -> None:
