@@ -16,6 +16,7 @@ from support import tracker_standin
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/tracker_backup"
 TOOLS = Path(sys.executable).parent
+CURRENT = "usr/local/lib/tracker-backup/current/tracker_backup"
 CANARY = "https://ping.example.org/canary-5f0c1c"
 
 COMPOSE = """\
@@ -133,3 +134,34 @@ def snapshot(directory: Path) -> dict[str, str]:
         for path in sorted(directory.rglob("*"))
         if (path.is_symlink() or path.is_file()) and "__pycache__" not in path.parts
     }
+
+
+@dataclass
+class Story:
+    """The plays in their order, and what stood on the host after each."""
+
+    controller: Controller
+    host: Path
+    plays: dict[str, Result] = field(default_factory=dict)
+    after: dict[str, dict[str, str]] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+
+    def play(self, name: str, *arguments: str) -> None:
+        """Play, and remember."""
+        self.plays[name] = self.controller.play(*arguments)
+        self.look(name)
+
+    def look(self, name: str) -> None:
+        """Remember what stands on the host now."""
+        self.after[name] = snapshot(self.host)
+
+    @property
+    def deployed(self) -> Path:
+        """The program's directory on the host."""
+        return self.host / CURRENT
+
+
+def files(listing: dict[str, str], *without: str) -> dict[str, str]:
+    """Return a snapshot without what runs of the program write, and without some directories."""
+    passing = ("var/log/", "var/lib/", "var/backups/", *without)
+    return {name: content for name, content in listing.items() if not name.startswith(passing)}

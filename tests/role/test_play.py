@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from role.playing import CANARY, Controller, Result, snapshot
+from role.playing import CANARY, CURRENT, Controller, Story, files
 
-CURRENT = "usr/local/lib/tracker-backup/current/tracker_backup"
 INCUMBENT = "0 3 * * * root /usr/local/bin/maintenance-backup.sh\n"
 TABLE = (
     b"MAILTO=\n\t0 4 * * *  echo caf\xe9  # as it is\n"
     b"15 3 * * * /opt/share/bin/tracker-db-backup.sh\r\n# 1 1 * * * tracker-db-backup.sh\n"
 )
-
-
-@dataclass
-class Story:
-    """The plays in their order, and what stood on the host after each."""
-
-    controller: Controller
-    host: Path
-    plays: dict[str, Result] = field(default_factory=dict)
-    after: dict[str, dict[str, str]] = field(default_factory=dict)
-    modes: dict[str, int] = field(default_factory=dict)
-
-    def play(self, name: str, *arguments: str) -> None:
-        """Play, and remember."""
-        self.plays[name] = self.controller.play(*arguments)
-        self.after[name] = snapshot(self.host)
-
-    @property
-    def deployed(self) -> Path:
-        """The program's directory on the host."""
-        return self.host / CURRENT
 
 
 def plant_incumbents(host: Path) -> None:
@@ -50,14 +27,6 @@ def plant_incumbents(host: Path) -> None:
         (host / name).write_bytes(content)
 
 
-def damage(deployed: Path) -> None:
-    """Edit, remove and add files of the program on the host."""
-    with (deployed / "__init__.py").open("a") as file:
-        file.write("# edited on the host\n")
-    (deployed / "errors.py").unlink()
-    (deployed / "added.py").write_text("# nobody knows why\n")
-
-
 @pytest.fixture(scope="module")
 def story(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Return the plays of one host's life."""
@@ -65,18 +34,12 @@ def story(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     host = controller.host("one", tracker_backup_ping_url=CANARY, tracker_backup_legacy="disable")
     plant_incumbents(host)
     told = Story(controller, host)
-    told.after["before"] = snapshot(host)
+    told.look("before")
     told.play("virgin check", "--check", "--diff", "-vvv")
     told.play("first", "--diff", "-vvv")
     told.modes = {str(path.relative_to(host)): stat.S_IMODE(path.stat().st_mode) for path in host.rglob("*")}
     told.modes |= {f"{CURRENT}/{path.name}": stat.S_IMODE(path.stat().st_mode) for path in told.deployed.iterdir()}
     told.play("second", "--diff")
-    damage(told.deployed)
-    told.after["damaged"] = snapshot(host)
-    told.play("damaged check", "--check", "--diff", "--tags", "tracker_backup_deploy")
-    told.play("healed", "--tags", "tracker_backup_deploy")
-    bad = {"tracker_backup_jobs": [{"name": "daily", "schedule": "99 3 * * *"}, {"name": "daily"}]}
-    told.play("bad", "--tags", "tracker_backup_configure", "-e", json.dumps(bad))
     return told
 
 
@@ -86,12 +49,6 @@ def removed(story: Story) -> Story:
     story.play("absent", "-e", "tracker_backup_state=absent")
     story.play("absent again", "-e", "tracker_backup_state=absent")
     return story
-
-
-def files(listing: dict[str, str], *without: str) -> dict[str, str]:
-    """Return a snapshot without what runs of the program write, and without some directories."""
-    passing = ("var/log/", "var/lib/", "var/backups/", *without)
-    return {name: content for name, content in listing.items() if not name.startswith(passing)}
 
 
 def test_dry_run_on_a_virgin_host_is_clean_and_changes_nothing(story: Story) -> None:
@@ -166,36 +123,6 @@ def test_older_backups_are_switched_off_and_nothing_else_is_touched(story: Story
     assert "etc/cron.d/tracker-backup" not in after
     assert [name for name in after if name.startswith("etc/cron.d/tracker-backup.")] != []
     assert changed == [b"#disabled by tracker-backup# 15 3 * * * /opt/share/bin/tracker-db-backup.sh\r"]
-
-
-def test_files_changed_on_the_host_are_seen_line_by_line(story: Story) -> None:
-    play = story.plays["damaged check"]
-
-    assert play.code == 0, play.output
-    assert "-# edited on the host" in play.output
-    assert "added.py" in play.output
-    assert story.after["damaged check"] == story.after["damaged"]
-
-
-def test_files_changed_on_the_host_are_healed(story: Story) -> None:
-    play = story.plays["healed"]
-    program = "usr/local/lib/tracker-backup/"
-
-    assert play.code == 0, play.output
-    assert play.count("one", "changed") > 0
-    assert {name: text for name, text in story.after["healed"].items() if name.startswith(program)} == {
-        name: text for name, text in story.after["first"].items() if name.startswith(program)
-    }
-
-
-def test_bad_configuration_tells_all_errors_and_changes_nothing(story: Story) -> None:
-    play = story.plays["bad"]
-
-    assert play.code != 0
-    assert "jobs[0].schedule" in play.output
-    assert "the name 'daily' is used 2 times" in play.message()
-    assert "etc/tracker-backup/default.yml" in play.output
-    assert files(story.after["bad"]) == files(story.after["healed"])
 
 
 def test_absent_leaves_the_backups_and_nothing_else_of_ours(removed: Story) -> None:
