@@ -116,6 +116,11 @@ class Installation:
         return running
 
     def manifests(self) -> list[dict[str, Any]]:
+        """Return the manifests of all backups, oldest first, as they lie in the repository."""
+        found = sorted(self.repository.glob("[0-9]*/manifest.json"))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in found]
+
+    def listed(self) -> list[dict[str, Any]]:
         """Return what `list --json` prints."""
         done = self.run("list", "--json")
         assert done.returncode == 0, done.stderr
