@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import ConfigurationError, TrackerBackupError
+from tracker_backup.errors import TrackerBackupError
 from tracker_backup.health.status import (
     CRITICAL,
     WARNING,
@@ -37,14 +37,14 @@ def gather_status(
     standing = _schedule_reasons(config)
     try:
         backups = repository.backups()
-    except ConfigurationError as error:
+    except TrackerBackupError as error:
         return Status(config.instance, format_time(now), (), (Reason(CRITICAL, str(error)), *standing), last_run)
     manifests = [backup.manifest for backup in backups if backup.manifest is not None]
     made_at = repository.made_at()
     unreadable = [backup.id for backup in backups if backup.manifest is None]
     standing = [
         *standing,
-        *backup_reasons(config, manifests, unreadable),
+        *backup_reasons(config, manifests, unreadable, now),
         *_quarantine_reasons(repository, manifests),
         *_run_reasons(config, last_run),
         *_space_reasons(config, manifests),

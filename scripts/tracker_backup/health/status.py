@@ -99,8 +99,9 @@ def status_from_json(document: dict[str, Any]) -> Status:
 
 def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: datetime) -> JobStatus:
     """Return a job's freshness; `made_at` is when the repository was made, from when a first backup is waited for."""
-    good = [manifest for manifest in manifests if manifest.job == job.name and manifest.good]
-    newest = max(good, key=lambda manifest: manifest.started, default=None)
+    # A backup from the future, made under a wrong clock, must not hide for years that no other one follows.
+    good = [item for item in manifests if item.job == job.name and item.good and item.started <= now]
+    newest = max(good, key=lambda manifest: (manifest.started, len(manifest.id), manifest.id), default=None)
     last_id, last_at = (None, None) if newest is None else (newest.id, newest.started_at)
     if job.schedule is None:
         return JobStatus(job.name, None, last_id, last_at, None, None, None)
@@ -134,11 +135,18 @@ def is_due(job: Job, attempts: Sequence[Manifest], made_at: datetime, now: datet
     return next_run(job.schedule, since) <= now
 
 
-def backup_reasons(config: Config, manifests: Sequence[Manifest], unreadable: Sequence[str]) -> list[Reason]:
+def backup_reasons(
+    config: Config, manifests: Sequence[Manifest], unreadable: Sequence[str], now: datetime
+) -> list[Reason]:
     """Return what the backups themselves say that needs an eye."""
     reasons = [Reason(WARNING, f"backup {identifier} has a damaged manifest") for identifier in unreadable]
+    reasons += [
+        Reason(WARNING, f"backup {manifest.id} is from the future: was the clock changed? It counts for nothing")
+        for manifest in manifests
+        if manifest.started > now
+    ]
     for job in config.jobs:
-        newest = next((manifest for manifest in reversed(manifests) if manifest.job == job.name), None)
+        newest = next((item for item in reversed(manifests) if item.job == job.name and item.started <= now), None)
         if newest is not None and newest.state == PARTIAL:
             missing = ", ".join(error.source for error in newest.errors)
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is without {missing}"))

@@ -37,7 +37,7 @@ def check_words(artifact: Artifact) -> str:
     if not artifact.checks:
         return "not checked"
     check = artifact.checks[0]
-    verdict = {True: "ok", False: "FAILED", None: "cannot tell"}[check.get("ok")]
+    verdict = "ok" if check.get("ok") is True else "FAILED" if check.get("ok") is False else "cannot tell"
     return f"{check.get('check')} {verdict}"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOCK_NAME = ".lock"
 _WAIT_SECONDS = 0.5
+_READER_SECONDS, _PATIENCE_SECONDS = 0.01, 2.0
 
 
 class RepositoryLock:
@@ -39,6 +40,9 @@ class RepositoryLock:
             raise RepositoryError(f"cannot open the lock {self._path}: {error.strerror}") from error
         give_up = time.monotonic() + wait_seconds
         while not _try_lock(descriptor):
+            if time.monotonic() < give_up + _PATIENCE_SECONDS and _only_asked_for(descriptor):
+                time.sleep(_READER_SECONDS)
+                continue
             if time.monotonic() >= give_up:
                 os.close(descriptor)
                 raise LockHeldError(f"another run is at work: {describe_holder(self._path.parent)}")
@@ -104,6 +108,14 @@ def describe_holder(repository: Path) -> str:
         return "it has just started or just ended"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("started", 0)))
     return f"process {holder.get('pid')}, job {holder.get('job')}, phase {holder.get('phase')}, since {since}"
+
+
+def _only_asked_for(descriptor: int) -> bool:
+    """Tell whether what keeps us out is no run, but somebody who asks who holds the lock: that is over in no time."""
+    if not _try_lock(descriptor, shared=True):
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _try_lock(descriptor: int, *, shared: bool = False) -> bool:

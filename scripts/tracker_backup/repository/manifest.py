@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -182,16 +184,44 @@ def read_manifest(directory: Path) -> Manifest:
 def _artifact(item: Mapping[str, Any]) -> Artifact:
     for key in ("file", "source"):
         name: object = item[key]
-        if not isinstance(name, str) or "/" in name or "\0" in name or name in ("", ".", ".."):
+        # They become parts of paths and of lines on a terminal.
+        if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be a file's name")
-    for key in ("bytes", "raw_bytes"):
-        size: object = item[key]
-        if not isinstance(size, int) or size < 0:
-            raise ValueError(f"{size!r} is not a size in bytes")
     artifact: Artifact = _known(Artifact, {**item, "checks": tuple(item.get("checks", ()))})
+    if artifact.bytes < 0 or artifact.raw_bytes < 0:
+        raise ValueError("a size is negative")
     return artifact
 
 
 def _known(kind: type[Any], item: Mapping[str, Any]) -> Any:
-    names = {known.name for known in fields(kind)}
-    return kind(**{key: value for key, value in item.items() if key in names})
+    """Make a dataclass of what it knows of a JSON object; raises TypeError for what is missing or of another type."""
+    values = {known.name: (known.type, item[known.name]) for known in fields(kind) if known.name in item}
+    for name, (wanted, value) in values.items():
+        if not _KINDS[str(wanted)](value):
+            raise TypeError(f"{name} is of another type")
+    return kind(**{name: value for name, (_, value) in values.items()})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "str | None": lambda value: value is None or isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": _is_number,
+    "Mapping[str, Any]": _is_object,
+    "Mapping[str, str]": lambda value: _is_object(value) and all(isinstance(item, str) for item in value.values()),
+    "Mapping[str, float]": lambda value: _is_object(value) and all(map(_is_number, value.values())),
+    "tuple[Mapping[str, Any], ...]": lambda value: all(map(_is_object, value)),
+    "tuple[Artifact, ...]": lambda _: True,  # made of what has been looked at
+    "tuple[Failure, ...]": lambda _: True,
+}
+"""For each type that stands in the dataclasses above: whether a value read from JSON is of it."""

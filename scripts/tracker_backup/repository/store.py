@@ -33,7 +33,7 @@ MARKER_NAME = ".tracker-backup"
 _INCOMING, _STAGING, _QUARANTINE = ".incoming", ".staging", ".quarantine"
 _CONDEMNED = ".condemned-"
 _SCRATCH = ".scratch-"
-_ID = re.compile(r"\d{8}T\d{6}Z-[a-z0-9-]{1,40}")
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -98,28 +98,34 @@ class Repository:
             names = sorted(entry.name for entry in os.scandir(self.path) if entry.is_dir(follow_symlinks=False))
         except OSError as error:
             raise RepositoryError(f"cannot list {self.path}: {error.strerror}") from error
-        return [load_backup(self.path / name) for name in names if _ID.fullmatch(name)]
+        return [_own(load_backup(self.path / name)) for name in names if _ID.fullmatch(name)]
 
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all readable backups, oldest first."""
         return [backup.manifest for backup in self.backups() if backup.manifest is not None]
 
     def find(self, identifier: str) -> Backup:
-        """Return the backup of that id; `latest` is the newest good one, or else the newest.
+        """Return the backup of that id; `latest` is the newest good one, or else the newest; none from the future.
 
         Raises UsageError where there is none.
         """
         backups = self.backups()
         if identifier == "latest":
-            readable = [backup for backup in backups if backup.manifest is not None]
-            good = [backup for backup in readable if backup.manifest is not None and backup.manifest.good]
-            if not readable:
-                raise UsageError(f"there is no backup in {self.path} yet", hint="make one: tracker-backup --now")
-            return (good or readable)[-1]
+            return self._latest(backups)
         for backup in backups:
             if backup.id == identifier:
                 return backup
         raise UsageError(f"there is no backup {identifier!r} in {self.path}", hint="see: tracker-backup list")
+
+    def _latest(self, backups: list[Backup]) -> Backup:
+        readable = [(backup, backup.manifest) for backup in backups if backup.manifest is not None]
+        if not readable:
+            raise UsageError(f"there is no backup in {self.path} yet", hint="make one: tracker-backup --now")
+        # A run under a clock that was ahead would be the latest for as long as it was ahead.
+        now = datetime.now(UTC)
+        present = [item for item in readable if item[1].started <= now] or readable
+        good = [item for item in present if item[1].good] or present
+        return max(good, key=lambda item: (item[1].started, len(item[0].id), item[0].id))[0]
 
     def quarantined(self) -> list[Backup]:
         """Return the set that failed its check, if there is one."""
@@ -145,9 +151,7 @@ class Repository:
         try:
             # Staging may be a directory with other things in it: only what bears our names is removed.
             staged = (
-                [entry for entry in self.staging.iterdir() if _is_left_over(entry.name)]
-                if self.staging.is_dir()
-                else []
+                [entry for entry in self.staging.iterdir() if _is_left_over(entry)] if self.staging.is_dir() else []
             )
             for directory in (self.path / _INCOMING, *self.path.glob(f"{_CONDEMNED}*"), *staged):
                 remove_tree(directory)
@@ -172,7 +176,7 @@ class Repository:
         """Keep a set that failed its check, in the place of an earlier one: it may be the best copy there is."""
         directory = self.path / _QUARANTINE
         make_private_directory(directory)
-        earlier = list(directory.iterdir())
+        earlier = [entry for entry in directory.iterdir() if _ID.fullmatch(entry.name)]
         kept = self._move(incoming, manifest, directory / incoming.id)
         for entry in earlier:
             remove_tree(entry)
@@ -260,11 +264,19 @@ def load_backup(path: Path) -> Backup:
         return Backup(path.name, path, None, error.message)
 
 
-def _is_left_over(name: str) -> bool:
-    if name.startswith(_SCRATCH):
-        process = name.removeprefix(_SCRATCH).partition("-")[0]
+def _own(backup: Backup) -> Backup:
+    """Refuse a manifest that is another backup's: by that id a copied directory would be deleted in its place."""
+    if backup.manifest is None or backup.manifest.id == backup.id:
+        return backup
+    return Backup(backup.id, backup.path, None, f"its manifest is that of {backup.manifest.id!r}: is it a copy?")
+
+
+def _is_left_over(entry: Path) -> bool:
+    if entry.name.startswith(_SCRATCH):
+        process = entry.name.removeprefix(_SCRATCH).partition("-")[0]
         return not Path("/proc", process).exists()
-    return _ID.fullmatch(name) is not None
+    # What has a manifest is a backup, wherever `staging` may point by mistake.
+    return _ID.fullmatch(entry.name) is not None and not is_backup_directory(entry)
 
 
 def is_backup_directory(path: Path) -> bool:

@@ -1,0 +1,227 @@
+"""Which backups stay: properties that hold for any history, and a year of nights."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.instance import a_manifest, an_artifact
+from tracker_backup.config.model import Keep
+from tracker_backup.repository.manifest import Artifact, Manifest, format_time
+from tracker_backup.repository.retention import MANUAL_KEEP, decide
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+POLICIES = {"daily": Keep(last=2, daily=3), "hourly": Keep(last=4)}
+
+artifacts = st.builds(
+    an_artifact,
+    source=st.sampled_from(["tracker", "index"]),
+    state=st.sampled_from(["verified", "unverified"]),
+    checks=st.sampled_from([(), ({"check": "quick_check", "ok": None},)]),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Manifest]:
+    """A repository's manifests: any job, state and time, the future and equal times among them."""
+    times = draw(st.lists(st.integers(-40 * 24, 48).map(lambda hours: NOW + timedelta(hours=hours)), max_size=25))
+    found = []
+    for number, moment in enumerate(times):
+        state = draw(st.sampled_from(["verified", "verified", "unverified", "partial"]))
+        content: tuple[Artifact, ...] = tuple(draw(st.lists(artifacts, min_size=1, max_size=2)))
+        if state == "verified":
+            content = tuple(replace(artifact, state="verified") for artifact in content)
+        job = draw(st.sampled_from(["daily", "hourly", "manual", "removed"]))
+        manifest = a_manifest(format_time(moment), job, state=state, artifacts=content)
+        found.append(replace(manifest, id=f"{manifest.id}-{number}"))
+    return found
+
+
+def kept(manifests: Sequence[Manifest], policies: dict[str, Keep] | None = None, now: datetime = NOW) -> list[Manifest]:
+    verdicts = {verdict.id: verdict.keep for verdict in decide(manifests, policies or POLICIES, now)}
+    return [manifest for manifest in manifests if verdicts[manifest.id]]
+
+
+@given(history=histories())
+def test_every_backup_gets_one_verdict_with_a_reason(history: list[Manifest]) -> None:
+    verdicts = decide(history, POLICIES, NOW)
+
+    assert sorted(verdict.id for verdict in verdicts) == sorted(manifest.id for manifest in history)
+    assert all(verdict.reason for verdict in verdicts)
+
+
+@given(history=histories())
+def test_the_newest_verified_artifact_of_every_source_stays(history: list[Manifest]) -> None:
+    staying = kept(history)
+    for source in ("tracker", "index"):
+        for state in ("verified", "good"):
+            having = [
+                manifest
+                for manifest in history
+                if manifest.started <= NOW
+                and any(item.source == source and getattr(item, state) for item in manifest.artifacts)
+            ]
+            if having:
+                newest = max(manifest.started for manifest in having)
+                assert any(manifest.started == newest for manifest in having if manifest in staying)
+
+
+@given(history=histories())
+def test_what_is_still_to_come_stays(history: list[Manifest]) -> None:
+    assert [item for item in history if item.started > NOW and item not in kept(history)] == []
+
+
+@given(history=histories())
+def test_backups_of_a_job_without_a_policy_stay(history: list[Manifest]) -> None:
+    assert [item for item in history if item.job == "removed" and item not in kept(history)] == []
+
+
+@given(history=histories())
+def test_deciding_again_deletes_nothing_more(history: list[Manifest]) -> None:
+    once = kept(history)
+
+    assert kept(once) == once
+
+
+@given(history=histories(), seed=st.randoms())
+def test_the_order_of_a_listing_does_not_matter(history: list[Manifest], seed: random.Random) -> None:
+    shuffled = list(history)
+    seed.shuffle(shuffled)
+
+    assert {item.id for item in kept(shuffled)} == {item.id for item in kept(history)}
+
+
+@given(history=histories())
+def test_an_incomplete_backup_takes_no_place_of_a_good_one(history: list[Manifest]) -> None:
+    good = [item for item in history if item.good]
+
+    assert [item for item in kept(good) if item not in kept(history) and item.job != "removed"] == [
+        # Kept alone only for an artifact of which an incomplete backup has a newer one.
+        item
+        for item in kept(good)
+        if item not in kept(history)
+        and any(
+            other.started >= item.started and any(a.source == b.source and a.good for a in other.artifacts)
+            for b in item.artifacts
+            for other in history
+            if not other.good
+        )
+    ]
+
+
+@given(history=histories())
+def test_the_policy_is_an_upper_bound(history: list[Manifest]) -> None:
+    """Good and incomplete ones have it each; beside it may stay an artifact of each source, in two states."""
+    for job, keep in {**POLICIES, "manual": MANUAL_KEEP}.items():
+        staying = [item for item in kept(history) if item.job == job and item.started <= NOW]
+        assert len(staying) <= 2 * (keep.last + keep.daily) + 4
+
+
+def nights(count: int, **changes: object) -> list[Manifest]:
+    first = NOW.replace(hour=3) - timedelta(days=count - 1)
+    return [a_manifest(format_time(first + timedelta(days=day)), **changes) for day in range(count)]  # type: ignore[arg-type]
+
+
+def test_the_default_policy_keeps_a_week() -> None:
+    history = nights(30)
+
+    assert kept(history, {"daily": Keep(last=2, daily=7)}) == history[-7:]
+
+
+def test_days_that_were_missed_do_not_count() -> None:
+    """After a long holiday of the host the seven newest days that have a backup are still there."""
+    history = [manifest for number, manifest in enumerate(nights(60)) if number % 9 == 0]
+
+    assert kept(history, {"daily": Keep(daily=7)}) == history[-7:]
+
+
+def test_several_backups_of_a_day_count_once() -> None:
+    times = ["2026-11-22T00:00:00Z", "2026-11-22T12:00:00Z", "2026-11-22T23:59:59Z", "2026-11-23T00:00:00Z"]
+    history = [a_manifest(time) for time in times]
+
+    assert kept(history, {"daily": Keep(daily=2)}) == history[2:]
+
+
+def test_nothing_is_deleted_for_time_alone() -> None:
+    """A host that was off for years: what is there is the newest that there is."""
+    history = nights(7)
+
+    assert kept(history, {"daily": Keep(daily=7)}, NOW + timedelta(days=4000)) == history
+
+
+def test_a_clock_that_was_ahead_costs_no_backup() -> None:
+    ahead = a_manifest("2031-01-01T03:00:00Z")
+    history = [*nights(7), ahead]
+
+    assert kept(history, {"daily": Keep(daily=7)}) == history
+
+
+def test_a_clock_that_falls_back_makes_all_of_it_future_and_deletes_nothing() -> None:
+    history = nights(30)
+
+    assert kept(history, now=datetime(1970, 1, 1, tzinfo=UTC)) == history
+
+
+def test_a_source_that_fails_night_after_night_does_not_fill_the_disk() -> None:
+    complete, incomplete = nights(100)[:10], nights(100, state="partial")[10:]
+
+    staying = kept([*complete, *incomplete], {"daily": Keep(last=2, daily=7)})
+
+    assert staying == [*complete[-7:], *incomplete[-7:]]
+
+
+def test_the_only_copy_of_a_source_outlives_any_number_of_backups_without_it() -> None:
+    first = nights(200, sources=["tracker", "index"])[0]
+    partial = nights(200, state="partial")[1:]
+
+    assert first in kept([first, *partial], {"daily": Keep(last=1)})
+
+
+def test_incomplete_ones_go_when_a_complete_one_is_newer() -> None:
+    history = [*nights(3, state="partial")[:2], nights(1)[0]]
+
+    assert kept(history, {"daily": Keep(last=2)}) == history[-1:]
+
+
+def test_unchecked_backups_do_not_displace_the_last_verified_one() -> None:
+    """After a change to `check: none` the last one that is known to be sound stays."""
+    verified = nights(50)[0]
+    unchecked = nights(50, state="unverified", artifacts=(an_artifact(state="unverified", checks=()),))[1:]
+
+    assert kept([verified, *unchecked], {"daily": Keep(last=2)}) == [verified, *unchecked[-2:]]
+
+
+def test_manual_backups_have_a_policy_of_their_own() -> None:
+    manual = nights(30, job="manual")
+    daily = nights(30)
+
+    staying = kept([*manual, *daily], {"daily": Keep(last=1)})
+
+    assert [item.job for item in staying].count("manual") == max(MANUAL_KEEP.last, MANUAL_KEEP.daily)
+    assert [item.job for item in staying].count("daily") == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_year_of_nights(seed: int) -> None:
+    """Prune after every run, as the program does: never is there less than there was to keep."""
+    luck = random.Random(seed)
+    policy = {"daily": Keep(last=2, daily=7)}
+    repository: list[Manifest] = []
+    good_nights: list[datetime] = []
+    for day in range(365):
+        now = datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=day, minutes=luck.randrange(90))
+        fate = luck.choices(["verified", "partial", "unverified", "missed"], [80, 8, 4, 8])[0]
+        if fate != "missed":
+            repository.append(a_manifest(format_time(now), state=fate))
+        if fate == "verified":
+            good_nights.append(now)
+        repository = kept(repository, policy, now)
+        stored = [item.started for item in repository if item.good]
+        assert stored == good_nights[-7:]
+        assert len(repository) <= 7 + 7 + 1
