@@ -85,17 +85,26 @@ class RepositoryLock:
 
 
 def read_holder(repository: Path) -> dict[str, Any] | None:
-    """Return pid, job, phase and start (seconds since the epoch) of the run that holds the lock, or None."""
+    """Return pid, job, phase and start (seconds since the epoch) of the run that holds the lock, or None.
+
+    The answer is empty where somebody holds it and does not say who. Raises RepositoryError where it cannot be opened,
+    PermissionError where we may not.
+    """
     try:
         descriptor = os.open(repository / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise RepositoryError(f"cannot open the lock {repository / LOCK_NAME}: {error.strerror}") from error
     try:
         if _try_lock(descriptor, shared=True):
             return None
         holder = json.loads(os.read(descriptor, 4096) or b"{}")
-        return holder if isinstance(holder, dict) else {}
-    except ValueError:
+        time.localtime(holder["started"])
+        return dict(holder)
+    except (ValueError, TypeError, KeyError, OverflowError):
         return {}  # it is being written at this moment
     finally:
         os.close(descriptor)
