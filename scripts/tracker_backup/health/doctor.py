@@ -111,7 +111,9 @@ def _sources(config: Config) -> Iterator[Finding]:
         try:
             finding, size = _source(config, source, history)
         except SourcePendingError as error:
-            yield Finding(WARN, f"{source.name} is pending: {error.message}", error.hint or "")
+            pending = resolved.discovered and history.last(source.name) is None
+            what = f"{source.name} is pending: {error.message}" if pending else f"{source.name}: {error.message}"
+            yield Finding(WARN if pending else FAIL, what, error.hint or "")
         except TrackerBackupError as error:
             yield Finding(FAIL, f"{source.name}: {error.message}", error.hint or "")
         else:
