@@ -61,6 +61,12 @@ class Installation:
         file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
         file.chmod(0o600)
 
+    @property
+    def staging(self) -> Path:
+        """Where raw snapshots lie while a run is under way."""
+        elsewhere = self.settings.get("staging")
+        return Path(elsewhere, ".staging-default") if elsewhere else self.repository / ".staging"
+
     def environment(self) -> dict[str, str]:
         """Return the environment in which the program finds this configuration."""
         return {**os.environ, "TRACKER_BACKUP_CONFIG_DIRECTORY": str(self.config_directory)}
@@ -142,7 +148,7 @@ class Installation:
 
     def left_over(self) -> list[str]:
         """Return what lies in staging and in the place of unfinished backups."""
-        places = [self.repository / ".incoming", Path(self.settings.get("staging", self.repository / ".staging"))]
+        places = [self.repository / ".incoming", self.staging]
         return sorted(str(entry) for place in places if place.exists() for entry in place.rglob("*"))
 
     def lock_is_free(self) -> bool:
@@ -200,6 +206,11 @@ class Running:
             return "it is still running"
         self.wait()
         return "\n".join(self._said or ())
+
+    def has_open(self, path: Path) -> bool:
+        """Return whether it has a file open."""
+        links = Path("/proc", str(self.pid), "fd").glob("*")
+        return path.exists() and any(os.path.realpath(link) == os.path.realpath(path) for link in links)
 
     def children(self) -> set[int]:
         """Return the processes that it has started and that run now."""
