@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from role.playing import Controller, Story, files
+from role.playing import CURRENT, Controller, Story, files, snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +33,11 @@ def story(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     told.look("damaged")
     told.play("damaged check", "--check", "--diff")
     told.play("healed", "--tags", "tracker_backup_deploy")
+    database = controller.directory / "one/stack/storage/tracker/lib/database/tracker.db"
+    sound = database.read_bytes()
+    database.write_bytes(b"no database" * 1000)
+    told.play("doctor", "--tags", "tracker_backup_verify")
+    database.write_bytes(sound)
     bad = {"tracker_backup_jobs": [{"name": "daily", "schedule": "99 3 * * *"}, {"name": "daily"}]}
     told.play("bad", "--tags", "tracker_backup_configure", "-e", json.dumps(bad))
     marker = host / "var/backups/tracker-backup/default/.tracker-backup"
@@ -70,6 +75,33 @@ def test_files_changed_on_the_host_are_healed(story: Story) -> None:
     assert play.count("one", "changed") > 0
     assert {name: text for name, text in story.after["healed"].items() if name.startswith(program)} == {
         name: text for name, text in story.after["first"].items() if name.startswith(program)
+    }
+
+
+def test_what_would_fail_tonight_fails_the_play(story: Story) -> None:
+    """Before a first backup is tried."""
+    play = story.plays["doctor"]
+
+    assert play.code != 0
+    assert "The backup is in place but would fail tonight" in play.message()
+    assert [name for name in story.after["doctor"] if "Z-daily" in name] == []
+
+
+def test_two_instances_share_the_program_until_the_last_is_removed(controller: Controller) -> None:
+    host = controller.host("first")
+    controller.host("second", tracker_backup_base_dir=str(host), tracker_backup_instance="second")
+    stages = ("--tags", "tracker_backup_deploy,tracker_backup_configure,tracker_backup_schedule")
+
+    together = controller.play(*stages)
+    one_gone = controller.play("--limit", "first", "-e", "tracker_backup_state=absent")
+    left = files(snapshot(host))
+
+    assert (together.code, one_gone.code) == (0, 0), together.output + one_gone.output
+    assert (host / CURRENT / "__main__.py").exists()
+    assert {name for name in left if not name.startswith("usr/")} == {
+        "etc/cron.d/tracker-backup-second",
+        "etc/logrotate.d/tracker-backup-second",
+        "etc/tracker-backup/second.yml",
     }
 
 

@@ -53,9 +53,15 @@ def library(tmp_path: Path) -> Path:
 def deploy(source: Path, library: Path) -> str:
     """Send a package and put it in place as the role does; return its digest."""
     digest = str(package.describe(source)["digest"])
-    (library / f".{digest}.archive").write_bytes(base64.b64encode(package.archive(source)))
-    package.unpack(library, digest)
+    package.unpack(library, digest, send(source, library))
     return digest
+
+
+def send(source: Path, library: Path) -> Path:
+    """Copy a package's archive to the host as the role does; return the file."""
+    sent = library / ".default.archive"
+    sent.write_bytes(base64.b64encode(package.archive(source)))
+    return sent
 
 
 def test_what_is_deployed_is_what_git_has() -> None:
@@ -143,10 +149,9 @@ def test_an_archive_that_arrives_damaged_changes_nothing(source: Path, library: 
     (source / "inner/module.py").write_text("VALUE = 2\n")
     digest = str(package.describe(source)["digest"])
     (source / "inner/module.py").write_text("VALUE = 3\n")
-    (library / f".{digest}.archive").write_bytes(base64.b64encode(package.archive(source)))
 
     with pytest.raises(SystemExit, match="arrived with digest"):
-        package.unpack(library, digest)
+        package.unpack(library, digest, send(source, library))
 
     assert {name: text for name, text in snapshot(library).items() if not name.startswith(".")} == sound
 

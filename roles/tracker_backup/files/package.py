@@ -2,13 +2,14 @@
 
 On the controller:  describe DIRECTORY        its files' SHA-256 and the digest over all of them, as JSON
                     archive DIRECTORY         the files as a gzipped tar in base64, the same bytes every time
-On the host:        unpack LIBRARY DIGEST     put LIBRARY/.DIGEST.archive in place as LIBRARY/DIGEST and point
+On the host:        unpack LIBRARY DIGEST FILE    put the archive in FILE in place as LIBRARY/DIGEST and point
                                               LIBRARY/current at it
 """
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import gzip
 import hashlib
 import io
@@ -17,6 +18,8 @@ import os
 import shutil
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE = "tracker_backup"
@@ -109,26 +112,37 @@ def remove_others(library: Path, keep: set[str]) -> list[str]:
     return gone
 
 
-def unpack(library: Path, digest: str) -> None:
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Let one at a time change a directory: two instances may be provisioned at once."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def unpack(library: Path, digest: str, sent: Path) -> None:
     """Put the archive that was sent in place, and keep the version before it: a run under way may need it."""
     os.umask(0o022)
-    sent = library / f".{digest}.archive"
+    with locked(library):
+        print(put_in_place(library, digest, base64.b64decode(sent.read_bytes(), validate=True)))
+    sent.unlink()
+
+
+def put_in_place(library: Path, digest: str, packed: bytes) -> str:
+    """Make an archive the current version, remove those that nobody needs, and return what was done."""
     new = library / f".{digest}.new"
     shutil.rmtree(new, ignore_errors=True)
-    extract(gzip_from(sent), new / PACKAGE)
+    extract(packed, new / PACKAGE)
     found = describe(new / PACKAGE)["digest"]
     if found != digest:
         raise SystemExit(f"the archive arrived with digest {found} in place of {digest}; run the play again")
     replace(new, library / digest)
     before = point(library / LINK, digest)
-    sent.unlink()
     gone = remove_others(library, {digest, before or digest})
-    print(f"current: {digest}, before: {before}, removed: {', '.join(gone) or 'none'}")
-
-
-def gzip_from(sent: Path) -> bytes:
-    """Return the archive in the file that the role has copied to the host."""
-    return base64.b64decode(sent.read_bytes(), validate=True)
+    return f"current: {digest}, before: {before}, removed: {', '.join(gone) or 'none'}"
 
 
 def main(arguments: list[str]) -> None:
@@ -138,7 +152,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[:1] == ["archive"]:
         print(base64.b64encode(archive(Path(arguments[1]))).decode(), end="")
     elif arguments[:1] == ["unpack"]:
-        unpack(Path(arguments[1]).resolve(), arguments[2])
+        unpack(Path(arguments[1]).resolve(), arguments[2], Path(arguments[3]))
     else:
         raise SystemExit(__doc__)
 
