@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -84,10 +85,13 @@ def unpack(artifact: Artifact, packed: Path, target: Path, progress: Callable[[i
     Raises CheckFailedError unless both checksums are those of the manifest; what was written is removed then.
     """
     descriptor = create_private(target)
-    unflushed = 0
+    written = unflushed = 0
 
     def write(block: bytes) -> None:
-        nonlocal unflushed
+        nonlocal written, unflushed
+        written += len(block)
+        if written > artifact.raw_bytes:
+            raise _not_what_was_stored(packed)  # a few bytes can unpack to more than any disk holds
         write_all(descriptor, block)
         unflushed += len(block)
         if unflushed >= FLUSH_BYTES:
@@ -97,16 +101,20 @@ def unpack(artifact: Artifact, packed: Path, target: Path, progress: Callable[[i
     try:
         found = read_back(packed, low_priority=False, progress=progress, sink=write)
         if (found.sha256, found.raw_sha256) != (artifact.sha256, artifact.raw_sha256):
-            raise CheckFailedError(
-                f"{packed} is not what was stored: its checksum differs from the manifest's",
-                hint="restore another backup: tracker-backup list",
-            )
+            raise _not_what_was_stored(packed)
         os.fsync(descriptor)
     except BaseException:
         target.unlink()
         raise
     finally:
         os.close(descriptor)
+
+
+def _not_what_was_stored(packed: Path) -> CheckFailedError:
+    return CheckFailedError(
+        f"{packed} is not what was stored: it differs from what the manifest says of it",
+        hint="restore another backup: tracker-backup list",
+    )
 
 
 def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Reporter) -> Restored:
@@ -121,12 +129,22 @@ def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Rep
                 f"{artifact.source} from {backup.id} fails {result.check}: {'; '.join(result.messages)}",
                 hint="restore another backup: tracker-backup list",
             )
-        # link() and not rename(): a target that has come up meanwhile must not be replaced.
-        os.link(temporary, target)
+        _put_in_place(temporary, target)
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     fsync_directory(target.parent)
     return Restored(artifact, target, result)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """Give a file its name; link() and not rename(): a target that has come up meanwhile must not be replaced."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        _refuse_existing([target])  # a file system without links, such as a USB stick's
+        temporary.rename(target)
 
 
 def _target(artifact: Artifact, directory: Path) -> Path:
