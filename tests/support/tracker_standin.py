@@ -25,7 +25,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -201,13 +200,14 @@ class WriteLoop:
         self._started = time.monotonic()
         self._transactions = 0
         self._errors: dict[str, int] = {}
-        self.stop = threading.Event()
+        # Not a threading.Event: set by a signal handler in the very moment in which wait() holds its lock, it hangs.
+        self.stopping = False
 
     def run(self, seconds: float | None) -> dict[str, Any]:
-        """Write until the time is over or `stop` is set, then return the final report."""
+        """Write until the time is over or `stopping` is set, then return the final report."""
         due = reported = self._started
         self._publish(finished=False)
-        while not self.stop.wait(max(0.0, due - time.monotonic())):
+        while not self._stopping_before(due):
             now = time.monotonic()
             if seconds is not None and now - self._started >= seconds:
                 break
@@ -219,6 +219,12 @@ class WriteLoop:
                 self._publish(finished=False)
         self._connection.close()
         return self._publish(finished=True)
+
+    def _stopping_before(self, due: float) -> bool:
+        """Sleep until then, in slices so that a signal is heard soon, and return whether it is time to stop."""
+        while not self.stopping and (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+        return self.stopping
 
     def _count_one(self) -> None:
         """Do one transaction and count how it went."""
@@ -322,7 +328,7 @@ def _write_command(arguments: argparse.Namespace) -> int:
     loop = WriteLoop(arguments.path, arguments.rate, arguments.report, arguments.busy_timeout)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        loop.stop.set()
+        loop.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
