@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import LockHeldError, RepositoryError, TrackerBackupError
+from tracker_backup.errors import LockHeldError, PrivilegeError, RepositoryError, TrackerBackupError
 from tracker_backup.health.gather import gather_status
 from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
 from tracker_backup.health.statefile import read_status, write_status
@@ -45,20 +45,26 @@ class Session:
         Raises LockHeldError when another run holds the lock, with `wait` for as long as a run may take, and every
         error that ends a run early; it has been logged, pinged and put into status.json by then.
         """
-        self._repository.require()
-        wait_seconds = self._config.max_run_seconds if wait else 0
+        began = False
         try:
-            lock = self._repository.lock.acquire(job=request.job_name, wait_seconds=wait_seconds)
+            self._repository.require()
+            wait_seconds = self._config.max_run_seconds if wait else 0
+            with self._repository.lock.acquire(job=request.job_name, wait_seconds=wait_seconds):
+                if only_if_due and not self._due(request.job):
+                    self._write_status(None)
+                    return None
+                began = True
+                return self._run(request)
         except LockHeldError as error:
             LOGGER.log(logging.ERROR if wait else logging.INFO, "%s", error.message)
-            if self._scheduled:
-                self._ping(FAILURE, str(error))
+            self._ping(FAILURE, str(error))
             raise
-        with lock:
-            if only_if_due and not self._due(request.job):
-                self._write_status(None)
-                return None
-            return self._run(request)
+        except BaseException as error:
+            told = self._told(error)
+            # Nobody but the log and the ping hears cron say that the volume is not mounted; a person does.
+            if began or self._scheduled:
+                self._ended(request, None, told.exit_code, str(told))
+            raise told from error
 
     def wait_for_stack(self) -> None:
         """After a boot, wait for repository and databases to be mounted; what is still missing the run will tell."""
@@ -81,19 +87,16 @@ class Session:
     def _run(self, request: Request) -> Outcome:
         LOGGER.info("job=%s trigger=%s begins", request.job_name, "schedule" if self._scheduled else "command")
         self._ping(START, "")
-        try:
-            with time_limit(self._config.max_run_seconds):
-                outcome = BackupRun(self._config, self._repository, self._reporter).execute(request)
-        except BaseException as error:
-            told = self._told(error)
-            self._ended(request, None, told.exit_code, str(told))
-            raise told from error
+        with time_limit(self._config.max_run_seconds):
+            outcome = BackupRun(self._config, self._repository, self._reporter).execute(request)
         self._ended(request, outcome.id, outcome.exit_code, summary(outcome))
         return outcome
 
     def _told(self, error: BaseException) -> TrackerBackupError:
         if isinstance(error, TrackerBackupError):
             return error
+        if isinstance(error, PermissionError):
+            return PrivilegeError(f"permission denied: {error.filename or self._repository.path}")
         if isinstance(error, OSError):
             return RepositoryError(f"{error.strerror or error}: {error.filename or self._repository.path}")
         return TrackerBackupError(f"internal error, {type(error).__name__}: {error}", hint="please report it, with -v")

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import TrackerBackupError
+from tracker_backup.errors import PrivilegeError, TrackerBackupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,46 +17,51 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; every error that we know is a sentence on stderr."""
     from tracker_backup.cli.arguments import parse_arguments
+    from tracker_backup.cli.streams import flush, prepare
     from tracker_backup.system.signals import raise_on_signals
 
-    arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+    prepare()
+    words = sys.argv[1:] if argv is None else argv
+    arguments = parse_arguments(words)
     os.umask(0o077)
     raise_on_signals()
     try:
         code: int = arguments.command(arguments)
-        sys.stdout.flush()
-    except TrackerBackupError as error:
-        return _fail(error, error.exit_code, verbose=arguments.verbose)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code = 0  # whoever read our output has seen enough
+    except PrivilegeError as error:
+        error.hint = error.hint or _with_sudo(words)
+        code = _fail(error, verbose=arguments.verbose)
+    except TrackerBackupError as error:
+        code = _fail(error, verbose=arguments.verbose)
     except PermissionError as error:
-        return _fail(_privilege_error(error), 2, verbose=arguments.verbose)
+        where = error.filename or "something that this command needs"
+        denied = PrivilegeError(f"permission denied: {where}", hint=_with_sudo(words))
+        code = _fail(denied, verbose=arguments.verbose)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        return _fail(TrackerBackupError(f"{error.strerror or error}{where}"), 1, verbose=arguments.verbose)
+        code = _fail(TrackerBackupError(f"{error.strerror or error}{where}"), verbose=arguments.verbose)
     except Exception as error:
         if arguments.verbose:
             raise
         told = TrackerBackupError(f"internal error, {type(error).__name__}: {error}", hint="please report it, with -v")
-        return _fail(told, 1, verbose=False)
+        code = _fail(told, verbose=False)
+    flush()
     return code
 
 
-def _privilege_error(error: PermissionError) -> TrackerBackupError:
+def _with_sudo(words: Sequence[str]) -> str:
     import shlex
 
-    where = error.filename or "something that this command needs"
-    command = shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])  # noqa: PTH119 - a word, not a path
-    hint = "look at its owner and mode" if os.geteuid() == 0 else f"sudo {command}"
-    return TrackerBackupError(f"permission denied: {where}", hint=hint)
+    if os.geteuid() == 0:
+        return "look at its owner and mode"
+    return shlex.join(["sudo", "tracker-backup", *words])
 
 
-def _fail(error: TrackerBackupError, code: int, *, verbose: bool) -> int:
+def _fail(error: TrackerBackupError, *, verbose: bool) -> int:
     if verbose:
         import traceback
 
         traceback.print_exception(error.__cause__ or error)
     sys.stderr.write(f"tracker-backup: {error}\n")
-    return code
+    return error.exit_code

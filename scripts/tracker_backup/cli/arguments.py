@@ -31,7 +31,16 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
     Exits with 0 after --help and --version, with 2 when they make no sense.
     """
-    return build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.now and arguments.chosen:
+        parser.error(f"--now and {arguments.chosen} are two commands")
+    given = [option for option, name in _NOW_OPTIONS.items() if getattr(arguments, name)]
+    if given and not arguments.now:
+        # Passed over, --dry-run before `prune` would delete, and --job without --now would back nothing up.
+        place = "; an option of a command stands after it" if arguments.chosen else ""
+        parser.error(f"{given[0]} goes with --now only{place}")
+    return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tracker-backup {__version__}")
     _add_now(parser)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(title="commands", dest="chosen", metavar="COMMAND", parser_class=_Parser)
     for add in (_add_list, _add_show, _add_verify, _add_restore, _add_prune, _add_status, _add_discover):
         add(commands)
     for add in (_add_doctor, _add_schedule, _add_config, _add_init):
@@ -93,11 +102,24 @@ def _add_now(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("a backup, now")
     group.add_argument("--now", action=_Now, nargs=0, default=False, help="back up")
     group.add_argument("--job", metavar="NAME", help="the job; without it the first of the configuration")
-    group.add_argument("--source", metavar="NAME", action="append", help="this source only; counts for no job")
+    help_source = "this source only; counts for no job"
+    group.add_argument("--source", dest="only_sources", metavar="NAME", action="append", help=help_source)
     group.add_argument("--if-due", action="store_true", help="only what a job's schedule has missed")
     group.add_argument("--wait", action="store_true", help="wait while another run is at work")
     group.add_argument("--after-boot", action="store_true", help="wait up to 10 minutes for the stack's disks")
-    group.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    help_dry = "say what would be done, and do nothing"
+    group.add_argument("--dry-run", dest="rehearse", action="store_true", help=help_dry)
+
+
+# Names of their own where a command has such an option, too: its default would replace what stands before it.
+_NOW_OPTIONS = {
+    "--job": "job",
+    "--source": "only_sources",
+    "--if-due": "if_due",
+    "--wait": "wait",
+    "--after-boot": "after_boot",
+    "--dry-run": "rehearse",
+}
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, function: tuple[str, str], text: str) -> _Parser:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import command_line, load, reporting, repository_of, say, warn
-from tracker_backup.errors import TrackerBackupError, UsageError
+from tracker_backup.errors import PartialError, TerminatedError, TrackerBackupError, UsageError
 from tracker_backup.report.tables import artifact_table
 from tracker_backup.run.backup import Outcome, Request
 from tracker_backup.session import Session, summary
@@ -24,45 +25,74 @@ _LOWEST_PRIORITY = 19
 def now(arguments: Namespace) -> int:
     """Back up, and say how it went: in full to a person; with --quiet, as cron calls it, only what is wrong."""
     scheduled = bool(arguments.quiet)
+    config = None
     try:
         config = load(arguments)
-        if arguments.dry_run:
+        if arguments.rehearse:
             return _dry_run(arguments, config)
         open_logs(config.log_file, config.instance)
+        requests = _logged_requests(arguments, config, scheduled=scheduled)
         if scheduled:
             os.nice(_LOWEST_PRIORITY)
-        return _back_up(arguments, config, scheduled=scheduled)
+        return _back_up(arguments, config, requests, scheduled=scheduled)
     except TrackerBackupError as error:
         if scheduled:
             _tell_journal(arguments, error)
-            error.message = f"{_subject(arguments)}: {error.message}"  # cron's mail must say which host this is
+            _name_the_place(error, arguments, config)
         raise
 
 
-def _back_up(arguments: Namespace, config: Config, *, scheduled: bool) -> int:
-    requests = _requests(arguments, config, scheduled=scheduled)
-    codes = [0]
+def _back_up(arguments: Namespace, config: Config, requests: list[Request], *, scheduled: bool) -> int:
+    results: list[Outcome | TrackerBackupError | None] = []
     with reporting(arguments) as reporter:
         session = Session(config, repository_of(config), reporter, scheduled=scheduled)
         if arguments.after_boot:
             session.wait_for_stack()
-        outcomes = [session.back_up(request, wait=arguments.wait, only_if_due=arguments.if_due) for request in requests]
+        for request in requests:
+            try:
+                results.append(session.back_up(request, wait=arguments.wait, only_if_due=arguments.if_due))
+            except TerminatedError:
+                raise
+            except TrackerBackupError as error:
+                results.append(error)  # it costs the other jobs nothing
+    return _told(config, results, quiet=arguments.quiet)
+
+
+def _told(config: Config, results: list[Outcome | TrackerBackupError | None], *, quiet: bool) -> int:
+    """Tell of all jobs and return the worst exit code; raises the last error, which `main` tells."""
+    outcomes = [result for result in results if isinstance(result, Outcome)]
+    errors = [result for result in results if isinstance(result, TrackerBackupError)]
     for outcome in outcomes:
-        if outcome is not None:
-            codes.append(outcome.exit_code)
-            _tell(config, outcome, quiet=arguments.quiet)
-    if not arguments.quiet and not any(outcomes):
+        _tell(config, outcome, quiet=quiet)
+    for error in errors[:-1]:
+        warn(str(error))
+    if errors:
+        raise errors[-1]
+    if not quiet and not outcomes:
         say("No job is due.")
-    return max(codes)
+    return max((outcome.exit_code for outcome in outcomes), key=_severity, default=0)
+
+
+def _severity(code: int) -> tuple[bool, int]:
+    return code not in (0, PartialError.exit_code), code
+
+
+def _logged_requests(arguments: Namespace, config: Config, *, scheduled: bool) -> list[Request]:
+    try:
+        return _requests(arguments, config, scheduled=scheduled)
+    except UsageError as error:
+        if scheduled:
+            LOGGER.error("%s", error)
+        raise
 
 
 def _requests(arguments: Namespace, config: Config, *, scheduled: bool) -> list[Request]:
-    if arguments.if_due and (arguments.job or arguments.source):
+    if arguments.if_due and (arguments.job or arguments.only_sources):
         raise UsageError("--if-due takes every job that is due, so it cannot go with --job or --source")
     if arguments.if_due:
         return [Request(job, None, scheduled) for job in config.jobs if job.schedule is not None]
     job = _job(arguments, config)
-    sources = None if arguments.source is None else tuple(arguments.source)
+    sources = None if arguments.only_sources is None else tuple(arguments.only_sources)
     if not arguments.quiet:
         chosen = f"job {job.name}" if arguments.job else f"job {job.name}, the first of {config.file}"
         say(f"{chosen}, sources {', '.join(sources)}: a manual backup" if sources else chosen)
@@ -110,8 +140,14 @@ def _dry_run(arguments: Namespace, config: Config) -> int:
     return 1 if any(finding.level == FAIL for finding in findings) else 0
 
 
-def _subject(arguments: Namespace) -> str:
-    return f"instance {arguments.instance or arguments.config or 'default'} on {socket.gethostname()}"
+def _name_the_place(error: TrackerBackupError, arguments: Namespace, config: Config | None) -> None:
+    """Say in an error which instance and host it is about, and where to read on: it may arrive as a mail."""
+    if config is None:
+        instance = arguments.instance or (Path(arguments.config).stem if arguments.config else "unknown")
+    else:
+        instance = config.instance
+        error.hint = f"{f'{error.hint}{chr(10)}  ' if error.hint else ''}log: {config.log_file}"
+    error.message = f"instance {instance} on {socket.gethostname()}: {error.message}"
 
 
 def _tell_journal(arguments: Namespace, error: TrackerBackupError) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import load, repository_of, say
-from tracker_backup.errors import ConfigurationError, PrivilegeError
+from tracker_backup.errors import PrivilegeError, TrackerBackupError
 from tracker_backup.health.status import NAMES, UNKNOWN
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def default(arguments: Namespace) -> int:
     """Say in short how things are, and where to find help."""
     try:
         found = _status(arguments)
-    except ConfigurationError as error:
+    except TrackerBackupError as error:
         say(str(error))
     else:
         now = datetime.now(UTC)
@@ -40,9 +40,10 @@ def status(arguments: Namespace) -> int:
     """Print the status; the exit code is Nagios's."""
     try:
         found = _status(arguments)
-    except (ConfigurationError, PrivilegeError) as error:
+    except TrackerBackupError as error:
         if arguments.json:
-            say(json.dumps({"state": NAMES[UNKNOWN], "reasons": [{"level": NAMES[UNKNOWN], "text": str(error)}]}))
+            reason = {"level": NAMES[UNKNOWN], "text": str(error)}
+            say(json.dumps({"state": NAMES[UNKNOWN], "reasons": [reason], "jobs": []}, indent=2))
         else:
             say(f"UNKNOWN: {error}")
         return UNKNOWN
@@ -100,7 +101,10 @@ def _print_finding(finding: Finding) -> None:
 
 
 def _status(arguments: Namespace) -> Status:
-    """Return the status as it is, or, for who may not look, as it was last written."""
+    """Return the status as it is, or, for who may not look, as it was last written.
+
+    Raises PrivilegeError for who may not look where nothing was written.
+    """
     from tracker_backup.health.statefile import find_status, read_status
 
     config = None
@@ -110,7 +114,8 @@ def _status(arguments: Namespace) -> Status:
     except (PrivilegeError, PermissionError) as error:
         written = find_status(arguments.instance) if config is None else read_status(config.state_directory)
         if written is None:
-            raise PrivilegeError(str(error), hint="run the same command with sudo") from error
+            text = error.message if isinstance(error, PrivilegeError) else f"permission denied: {error.filename}"
+            raise PrivilegeError(text, hint="run the same command with sudo") from error
         return written
 
 

@@ -48,7 +48,7 @@ def find_config(instance: str | None, path: str | None) -> Path:
         return found[0]
     if not found:
         if directory.exists() and not os.access(directory, os.R_OK | os.X_OK):
-            raise PrivilegeError(f"{directory} can be read by root only", hint="run the same command with sudo")
+            raise PrivilegeError(f"{directory} can be read by root only")
         raise ConfigurationError(
             f"there is no configuration in {directory}",
             hint="provision the host with `ansible-playbook site.yml`, or name a file with --config PATH",
@@ -152,7 +152,7 @@ def _read(path: Path) -> Any:
             f"there is no configuration file {path}", hint="`ls` its directory, or see --instance and --config"
         ) from None
     except PermissionError:
-        raise PrivilegeError(f"{path} may be read by root only", hint="run the same command with sudo") from None
+        raise PrivilegeError(f"{path} may be read by root only") from None
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     return parse_document(data, str(path))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import threading
 import urllib.error
 import urllib.request
 
 _TIMEOUT_SECONDS = 10
+_PATIENCE_SECONDS = 20
 _MOST_BYTES = 10_000
 START, SUCCESS, FAILURE = "/start", "", "/fail"
 
@@ -16,13 +19,29 @@ def ping(url: str, event: str, text: str = "") -> str | None:
     It never raises: whoever listens notices silence, and a backup must not fail because nobody listens. The address
     is a secret and in no message.
     """
+    problems: list[str | None] = []
+    # A timeout of the library is one of each read; a server that sends a byte now and then would hold a backup up.
+    teller = threading.Thread(target=lambda: problems.append(_tell(url, event, text)), daemon=True)
+    teller.start()
+    teller.join(_PATIENCE_SECONDS)
+    return problems[0] if problems else f"the ping address did not answer within {_PATIENCE_SECONDS} s"
+
+
+def _tell(url: str, event: str, text: str) -> str | None:
     try:
         request = urllib.request.Request(  # noqa: S310 - the schema admits http and https only
-            url.rstrip("/") + event, data=text.encode()[-_MOST_BYTES:], headers={"User-Agent": "tracker-backup"}
+            url.rstrip("/") + event,
+            data=text.encode(errors="replace")[-_MOST_BYTES:],
+            headers={"User-Agent": "tracker-backup", "Content-Type": "text/plain; charset=utf-8"},
         )
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
             return None
     except urllib.error.HTTPError as error:
+        error.close()
         return f"the ping address answered {error.code}"
-    except (OSError, ValueError) as error:
-        return f"the ping address could not be reached: {getattr(error, 'reason', type(error).__name__)}"
+    except urllib.error.URLError as error:
+        reason = error.reason.strerror if isinstance(error.reason, OSError) else None
+        return f"the ping address could not be reached: {reason or type(error.reason).__name__}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # Their own words may hold the address.
+        return f"the ping address could not be reached: {type(error).__name__}"

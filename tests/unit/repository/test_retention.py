@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.instance import a_manifest, an_artifact
@@ -19,6 +19,7 @@ from tracker_backup.repository.retention import MANUAL_KEEP, decide
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POLICIES = {"daily": Keep(last=2, daily=3), "hourly": Keep(last=4)}
 
+quickly = settings(max_examples=40)
 artifacts = st.builds(
     an_artifact,
     source=st.sampled_from(["tracker", "index"]),
@@ -48,6 +49,7 @@ def kept(manifests: Sequence[Manifest], policies: dict[str, Keep] | None = None,
     return [manifest for manifest in manifests if verdicts[manifest.id]]
 
 
+@quickly
 @given(history=histories())
 def test_every_backup_gets_one_verdict_with_a_reason(history: list[Manifest]) -> None:
     verdicts = decide(history, POLICIES, NOW)
@@ -56,6 +58,7 @@ def test_every_backup_gets_one_verdict_with_a_reason(history: list[Manifest]) ->
     assert all(verdict.reason for verdict in verdicts)
 
 
+@quickly
 @given(history=histories())
 def test_the_newest_verified_artifact_of_every_source_stays(history: list[Manifest]) -> None:
     staying = kept(history)
@@ -72,16 +75,19 @@ def test_the_newest_verified_artifact_of_every_source_stays(history: list[Manife
                 assert any(manifest.started == newest for manifest in having if manifest in staying)
 
 
+@quickly
 @given(history=histories())
 def test_what_is_still_to_come_stays(history: list[Manifest]) -> None:
     assert [item for item in history if item.started > NOW and item not in kept(history)] == []
 
 
+@quickly
 @given(history=histories())
 def test_backups_of_a_job_without_a_policy_stay(history: list[Manifest]) -> None:
     assert [item for item in history if item.job == "removed" and item not in kept(history)] == []
 
 
+@quickly
 @given(history=histories())
 def test_deciding_again_deletes_nothing_more(history: list[Manifest]) -> None:
     once = kept(history)
@@ -89,6 +95,7 @@ def test_deciding_again_deletes_nothing_more(history: list[Manifest]) -> None:
     assert kept(once) == once
 
 
+@quickly
 @given(history=histories(), seed=st.randoms())
 def test_the_order_of_a_listing_does_not_matter(history: list[Manifest], seed: random.Random) -> None:
     shuffled = list(history)
@@ -97,6 +104,7 @@ def test_the_order_of_a_listing_does_not_matter(history: list[Manifest], seed: r
     assert {item.id for item in kept(shuffled)} == {item.id for item in kept(history)}
 
 
+@quickly
 @given(history=histories())
 def test_an_incomplete_backup_takes_no_place_of_a_good_one(history: list[Manifest]) -> None:
     good = [item for item in history if item.good]
@@ -115,6 +123,7 @@ def test_an_incomplete_backup_takes_no_place_of_a_good_one(history: list[Manifes
     ]
 
 
+@quickly
 @given(history=histories())
 def test_the_policy_is_an_upper_bound(history: list[Manifest]) -> None:
     """Good and incomplete ones have it each; beside it may stay an artifact of each source, in two states."""

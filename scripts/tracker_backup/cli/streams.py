@@ -1,0 +1,30 @@
+"""Standard streams that can be written to, whatever the caller has done to them."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+
+def prepare() -> None:
+    """Put the null device where a stream is closed, and let no character be one that cannot be written."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Left closed, the next file that is opened, an artifact perhaps, would be what messages are written to.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor, for good
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush() -> None:
+    """Write what is left; a reader who has seen enough is no error, now or at the interpreter's end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
