@@ -15,6 +15,7 @@ from tracker_backup.run.history import History
 from tracker_backup.run.resolve import resolve_sources
 from tracker_backup.sources.sqlite.driver import plan_for
 from tracker_backup.sources.sqlite.opening import look_at
+from tracker_backup.sources.sqlite.strategy import switch_command
 from tracker_backup.system.files import free_bytes
 from tracker_backup.system.process import find_program
 from tracker_backup.system.space import format_bytes, require_room
@@ -131,13 +132,13 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
     remedy = ""
     if plan.stall_limit_seconds is not None:
         cost = f"the tracker's writes wait for about {plan.predicted_seconds:.1f} s"
-        remedy = f"in WAL mode they would not wait at all: sqlite3 '{source.path}' 'PRAGMA journal_mode=WAL'"
+        remedy = f"in WAL mode they would not wait at all: {switch_command(str(source.path))}"
     what = f"{source.name}: {source.path}, {database.journal_mode} mode, {format_bytes(size)}, copied in about "
     return Finding(OK, f"{what}{plan.predicted_seconds:.1f} s; {cost}", remedy), size
 
 
 def _room(config: Config, source: Source, size: int, history: History) -> Finding:
-    staging = config.staging if config.staging.exists() else config.staging.parent
+    staging = next(path for path in (config.staging, *config.staging.parents) if path.exists())
     packed = int(size * history.ratio(source.name))
     require_room([(staging, size, f"the raw snapshot of {source.name}"), (config.repository, packed, "its artifact")])
     return Finding(OK, f"there is room for {source.name}: {format_bytes(size)} raw and {format_bytes(packed)} stored")

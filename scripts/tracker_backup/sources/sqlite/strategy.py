@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from tracker_backup.errors import SourceError
@@ -49,6 +50,11 @@ def plan_copy(
 def ways_out(path: str) -> str:
     """Say what can be done about a rollback-mode database that is too large to be copied within the stall limit."""
     return (
-        f"switch it to WAL once, which works while the tracker runs: sqlite3 '{path}' 'PRAGMA journal_mode=WAL'; "
+        f"switch it to WAL once, which works while the tracker runs: {switch_command(path)}; "
         "or raise max_write_stall_seconds"
     )
+
+
+def switch_command(path: str) -> str:
+    """Return the shell command that puts a database into WAL mode, for people to copy."""
+    return f"sqlite3 {shlex.quote(path)} 'PRAGMA journal_mode=WAL'"
