@@ -1,0 +1,37 @@
+"""Large databases, built once and kept in a cache; every test gets a copy of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from support import tracker_standin
+
+
+def cache_directory() -> Path:
+    """Return where built databases are kept."""
+    root = os.environ.get("TRACKER_BACKUP_CACHE") or Path.home() / ".cache" / "tracker-backup"
+    return Path(root, "databases")
+
+
+def tracker_database(path: Path, mib: int, *, journal_mode: str = "wal", seed: int = 1) -> Path:
+    """Put a tracker's database with random hashes in random order at `path`, and return that.
+
+    What it is made from, and the code that makes it, is its name in the cache.
+    """
+    code = Path(tracker_standin.__file__).read_bytes()
+    recipe = f"{mib} {journal_mode} {seed} ".encode() + code
+    directory = cache_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    kept = directory / f"tracker-{mib}-mib-{journal_mode}-{hashlib.sha256(recipe).hexdigest()[:16]}.db"
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            for outdated in directory.glob(f"tracker-{mib}-mib-{journal_mode}-*.db"):
+                outdated.unlink()
+            tracker_standin.build_database(kept, mib=mib, journal_mode=journal_mode, seed=seed)
+    shutil.copyfile(kept, path)
+    return path
