@@ -190,9 +190,7 @@ class WriteLoop:
         self._connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=busy_timeout
         )
-        self._last_id = int(
-            self._connection.execute("SELECT coalesce(max(id), 0) FROM torrents").fetchone()[0]
-        )
+        self._last_id = int(self._connection.execute("SELECT coalesce(max(id), 0) FROM torrents").fetchone()[0])
         self._period = 1 / rate
         self._report = report
         self._random = random.Random()
@@ -287,9 +285,7 @@ class Writer:
     def __enter__(self) -> Self:
         """Start the process and wait until it writes. Raises RuntimeError when it cannot."""
         command = [sys.executable, __file__, "write", str(self._path), *self._options]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while not self._report.exists():
             if self._process.poll() is not None:
                 _, message = self._process.communicate()

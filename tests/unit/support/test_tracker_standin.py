@@ -46,10 +46,7 @@ def test_build_orders_hashes_as_asked(tmp_path: Path) -> None:
 def test_build_without_size_is_the_empty_schema(tmp_path: Path) -> None:
     assert build_database(tmp_path / "tracker.db", mib=0) == 0
 
-    tables = {
-        row[0]
-        for row in _query(tmp_path / "tracker.db", "SELECT name FROM sqlite_master WHERE type = 'table'")
-    }
+    tables = {row[0] for row in _query(tmp_path / "tracker.db", "SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables >= {"torrents", "whitelist", "keys", "torrent_aggregate_metrics"}
 
 
