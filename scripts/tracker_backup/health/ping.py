@@ -29,12 +29,12 @@ def ping(url: str, event: str, text: str = "") -> str | None:
 
 def _tell(url: str, event: str, text: str) -> str | None:
     try:
-        request = urllib.request.Request(  # noqa: S310 - the schema admits http and https only
+        request = urllib.request.Request(  # noqa: S310 - what is opened below is HTTP only
             url.rstrip("/") + event,
             data=text.encode(errors="replace")[-_MOST_BYTES:],
             headers={"User-Agent": "tracker-backup", "Content-Type": "text/plain; charset=utf-8"},
         )
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
+        with _opener().open(request, timeout=_TIMEOUT_SECONDS):
             return None
     except urllib.error.HTTPError as error:
         error.close()
@@ -45,3 +45,19 @@ def _tell(url: str, event: str, text: str) -> str | None:
     except (OSError, ValueError, http.client.HTTPException) as error:
         # Their own words may hold the address.
         return f"the ping address could not be reached: {type(error).__name__}"
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what opens HTTP addresses and nothing else; the usual one would follow a redirection to FTP."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener

@@ -24,9 +24,9 @@ def write_status(directory: Path, status: Status, now: datetime) -> None:
     """
     path = directory / _NAME
     try:
-        if not directory.exists():
-            directory.mkdir(parents=True)
-            directory.chmod(0o755)  # whatever the umask: this one is for others to read
+        for missing in [path for path in (*reversed(directory.parents), directory) if not path.exists()]:
+            missing.mkdir()
+            missing.chmod(0o755)  # whatever the umask: these are for others to enter
         write_atomically(path, (json.dumps(status.to_json(now), indent=2) + "\n").encode(), 0o644)
     except OSError as error:
         raise RepositoryError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,385 @@
+"""When all is well, when it is not, to the second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.instance import Instance, a_manifest, an_artifact
+from tracker_backup.config.model import Config, Job, Keep
+from tracker_backup.health import gather
+from tracker_backup.health.gather import gather_status
+from tracker_backup.health.statefile import find_status, read_status, write_status
+from tracker_backup.health.status import (
+    CRITICAL,
+    NAMES,
+    OK,
+    WARNING,
+    LastRun,
+    Reason,
+    Status,
+    is_due,
+    job_status,
+    status_from_json,
+)
+from tracker_backup.repository.manifest import Failure, Manifest, format_time
+from tracker_backup.schedule import service
+
+DAILY = Job("daily", "0 3 * * *", Keep(last=2))
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z" if "T" in text else f"{text}T00:00:00Z")
+
+
+def level(manifests: list[Manifest], now: str, made: str = "2026-11-20T10:00:00", job: Job = DAILY) -> str:
+    status = Status("default", now, (job_status(job, manifests, at(made), at(now)),))
+    return NAMES[status.level(at(now))]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-11-20T10:00:00", "OK"),
+        ("2026-11-21T02:59:59", "OK"),
+        ("2026-11-21T05:00:00", "OK"),
+        ("2026-11-21T05:00:01", "WARNING"),
+        ("2026-11-22T05:00:00", "WARNING"),
+        ("2026-11-22T05:00:01", "CRITICAL"),
+        ("2027-11-22T05:00:01", "CRITICAL"),
+    ],
+)
+def test_a_fresh_installation_has_until_two_hours_after_its_first_time(now: str, expected: str) -> None:
+    assert level([], now) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-11-22T03:00:01", "OK"),
+        ("2026-11-23T05:00:00", "OK"),
+        ("2026-11-23T05:00:01", "WARNING"),
+        ("2026-11-24T05:00:00", "WARNING"),
+        ("2026-11-24T05:00:01", "CRITICAL"),
+    ],
+)
+def test_a_backup_is_good_for_a_period_and_two_hours(now: str, expected: str) -> None:
+    assert level([a_manifest()], now) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-11-23T05:00:00", "OK"),  # Monday; the weekend has no times
+        ("2026-11-23T05:00:01", "WARNING"),
+    ],
+)
+def test_an_uneven_schedule_has_its_longer_pause(now: str, expected: str) -> None:
+    job = Job("daily", "0 3 * * 1-5", Keep(last=2))
+
+    assert level([a_manifest("2026-11-20T03:00:00Z")], now, job=job) == expected
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        a_manifest("2026-11-23T03:00:00Z", state="partial"),
+        a_manifest("2026-11-23T03:00:00Z", state="unverified"),
+        a_manifest("2026-11-23T03:00:00Z", job="weekly"),
+        a_manifest("2026-11-23T03:00:00Z", job="manual"),
+        a_manifest("2031-01-01T03:00:00Z"),
+    ],
+    ids=["partial", "unverified", "another job's", "manual", "from the future"],
+)
+def test_what_does_not_count_for_a_job(manifest: Manifest) -> None:
+    assert level([a_manifest("2026-11-20T03:00:00Z"), manifest], "2026-11-23T05:00:01") == "CRITICAL"
+
+
+def test_unchecked_ones_count_where_no_check_was_asked_for() -> None:
+    unchecked = a_manifest(state="unverified", artifacts=(an_artifact(state="unverified", checks=()),))
+
+    assert level([unchecked], "2026-11-22T12:00:00") == "OK"
+
+
+def test_a_job_without_a_schedule_is_never_late() -> None:
+    job = Job("daily", None, Keep(last=1))
+
+    assert level([], "2036-01-01", job=job) == "OK"
+
+
+def test_of_one_second_the_last_is_the_newest() -> None:
+    found = job_status(
+        DAILY, [a_manifest(), a_manifest(id="20261122T030000Z-daily-2")], at("2026-11-01"), at("2026-11-23")
+    )
+
+    assert found.last_verified == "20261122T030000Z-daily-2"
+
+
+class TestDue:
+    """What the hourly entry runs."""
+
+    def due(self, manifests: list[Manifest], now: str, job: Job = DAILY) -> bool:
+        return is_due(job, manifests, at("2026-11-20T10:00:00"), at(now))
+
+    @pytest.mark.parametrize(
+        ("now", "expected"), [("2026-11-21T02:59:59", False), ("2026-11-21T03:00:00", True), ("2027-01-01", True)]
+    )
+    def test_the_first_time(self, now: str, expected: bool) -> None:
+        assert self.due([], now) is expected
+
+    @pytest.mark.parametrize(
+        ("now", "expected"), [("2026-11-23T02:59:59", False), ("2026-11-23T03:00:00", True), ("2026-12-24", True)]
+    )
+    def test_the_time_after_a_backup(self, now: str, expected: bool) -> None:
+        assert self.due([a_manifest()], now) is expected
+
+    @pytest.mark.parametrize("state", ["partial", "unverified"])
+    def test_an_incomplete_one_waits_for_the_next_time(self, state: str) -> None:
+        assert not self.due([a_manifest(state=state)], "2026-11-22T04:00:00")
+        assert self.due([a_manifest(state=state)], "2026-11-23T04:00:00")
+
+    def test_another_job_counts_for_nothing(self) -> None:
+        assert self.due([a_manifest(job="weekly"), a_manifest(job="manual")], "2026-11-22T04:00:00")
+
+    def test_one_from_the_future_counts_for_nothing(self) -> None:
+        assert self.due([a_manifest("2031-01-01T03:00:00Z")], "2026-11-22T04:00:00")
+
+    def test_without_a_schedule_nothing_is_due(self) -> None:
+        assert not self.due([], "2036-01-01", Job("daily", None, Keep(last=1)))
+
+
+reasons = st.builds(Reason, st.sampled_from([WARNING, CRITICAL]), st.text(max_size=20))
+last_runs = st.none() | st.builds(
+    LastRun,
+    st.text(max_size=9),
+    st.none() | st.text(max_size=9),
+    st.just("2026-11-22T03:00:00Z"),
+    st.integers(0, 143),
+    st.text(),
+)
+
+
+@settings(max_examples=40)
+@given(reasons=st.lists(reasons, max_size=4), last_run=last_runs, hours=st.integers(0, 100))
+def test_what_is_written_is_read_back(reasons: list[Reason], last_run: LastRun | None, hours: int) -> None:
+    now = at("2026-11-22T03:00:00") + timedelta(hours=hours)
+    status = Status(
+        "default", format_time(now), (job_status(DAILY, [a_manifest()], now, now),), tuple(reasons), last_run
+    )
+
+    assert status_from_json(status.to_json(now)) == status
+    assert [reason.level for reason in status.reasons(now)] == sorted(
+        (r.level for r in status.reasons(now)), reverse=True
+    )
+    assert status.level(now) == max([OK, *(reason.level for reason in status.reasons(now))])
+
+
+class TestFile:
+    """status.json: readable by others, judged anew whenever it is read."""
+
+    def written(self, directory: Path) -> Status:
+        now = at("2026-11-22T04:00:00")
+        status = Status("default", format_time(now), (job_status(DAILY, [a_manifest()], now, now),))
+        write_status(directory, status, now)
+        return status
+
+    def test_it_grows_old_by_itself(self, tmp_path: Path) -> None:
+        self.written(tmp_path)
+        read = read_status(tmp_path)
+
+        assert read is not None
+        levels = [read.level(at(now)) for now in ("2026-11-23T05:00:00", "2026-11-24T05:00:00", "2026-11-24T05:00:01")]
+        assert levels == [OK, WARNING, CRITICAL]
+
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", "null", "{}", '{"last_run": 1}', '{"jobs": [{"x": 1}]}', '"x"', "\x00"]
+    )
+    def test_what_cannot_be_read_is_none(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "status.json").write_text(text)
+
+        assert read_status(tmp_path) is None
+
+    def test_it_is_found_without_a_configuration(self, tmp_path: Path) -> None:
+        status = self.written(tmp_path / "default")
+
+        assert find_status(None, tmp_path) == status
+        assert find_status("default", tmp_path) == status
+        assert find_status("other", tmp_path) is None
+
+    def test_of_several_one_must_be_named(self, tmp_path: Path) -> None:
+        status = self.written(tmp_path / "one")
+        self.written(tmp_path / "two")
+
+        assert find_status(None, tmp_path) is None
+        assert find_status("one", tmp_path) == status
+
+    def test_others_may_read_it_whatever_the_umask(self, tmp_path: Path) -> None:
+        import os
+
+        before = os.umask(0o077)
+        try:
+            self.written(tmp_path / "deep" / "state")
+        finally:
+            os.umask(before)
+
+        modes = [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "deep", tmp_path / "deep" / "state")]
+        assert modes == ["0o755", "0o755"]
+        assert oct((tmp_path / "deep" / "state" / "status.json").stat().st_mode & 0o777) == "0o644"
+
+
+class TestGathered:
+    """What is wrong beside the time: seen on a real repository."""
+
+    NOW = at("2026-11-22T04:00:00")
+
+    @pytest.fixture
+    def instance(self, tmp_path: Path) -> Instance:
+        instance = Instance(tmp_path)
+        instance.configure()
+        instance.repository.init()
+        return instance
+
+    @pytest.fixture
+    def config(self, instance: Instance) -> Config:
+        config = instance.configure()
+        service.apply(config)
+        instance.add(a_manifest())
+        return config
+
+    def found(self, instance: Instance, config: Config, last_run: LastRun | None = None) -> list[tuple[int, str]]:
+        status = gather_status(config, instance.repository, last_run, self.NOW)
+        return [(reason.level, reason.text) for reason in status.reasons(self.NOW)]
+
+    def only(self, instance: Instance, config: Config, last_run: LastRun | None = None) -> tuple[int, str]:
+        found = self.found(instance, config, last_run)
+        assert len(found) == 1, found
+        return found[0]
+
+    def test_all_is_well(self, instance: Instance, config: Config) -> None:
+        assert self.found(instance, config) == []
+
+    def test_a_missing_source(self, instance: Instance, config: Config) -> None:
+        errors = (Failure("index", "gone"),)
+        instance.add(a_manifest("2026-11-22T03:30:00Z", state="partial", errors=errors))
+
+        assert self.only(instance, config) == (
+            WARNING, "the newest backup of daily, 20261122T033000Z-daily, is without index"
+        )  # fmt: skip
+
+    def test_an_unverified_backup(self, instance: Instance, config: Config) -> None:
+        instance.add(a_manifest("2026-11-22T03:30:00Z", state="unverified"))
+
+        assert "is unverified" in self.only(instance, config)[1]
+
+    def test_what_a_complete_one_followed_is_forgotten(self, instance: Instance, config: Config) -> None:
+        instance.add(a_manifest("2026-11-21T03:30:00Z", state="partial"))
+        (instance.path / ".quarantine").mkdir()
+        instance.add(a_manifest("2026-11-21T03:00:00Z")).rename(
+            instance.path / ".quarantine" / "20261121T030000Z-daily"
+        )
+
+        assert self.found(instance, config) == []
+
+    def test_a_damaged_copy_in_quarantine(self, instance: Instance, config: Config) -> None:
+        (instance.path / ".quarantine").mkdir()
+        instance.add(a_manifest("2026-11-22T03:30:00Z")).rename(
+            instance.path / ".quarantine" / "20261122T033000Z-daily"
+        )
+
+        found, text = self.only(instance, config)
+        assert (found, "is in quarantine" in text) == (WARNING, True)
+
+    def test_a_damaged_manifest(self, instance: Instance, config: Config) -> None:
+        (instance.path / "20261101T030000Z-daily").mkdir()
+
+        assert self.only(instance, config) == (WARNING, "backup 20261101T030000Z-daily has a damaged manifest")
+
+    def test_a_backup_from_the_future(self, instance: Instance, config: Config) -> None:
+        instance.add(a_manifest("2031-01-01T03:00:00Z"))
+
+        assert "is from the future: was the clock changed?" in self.only(instance, config)[1]
+
+    def test_the_last_run_failed_until_one_succeeds(self, instance: Instance, config: Config) -> None:
+        failed = LastRun("daily", None, "2026-11-22T03:10:00Z", 1, "no room")
+        succeeded = LastRun("daily", "x", "2026-11-22T03:20:00Z", 0, "fine")
+
+        assert self.only(instance, config, failed) == (
+            WARNING, "the last run (daily, 2026-11-22T03:10:00Z): no room"
+        )  # fmt: skip
+        assert self.found(instance, config, succeeded) == []
+
+    def test_a_run_that_hangs(self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+        import time
+
+        begun = time.time()
+        with instance.repository.lock.acquire(job="daily"):
+            assert self.found(instance, config) == []
+            monkeypatch.setattr(gather.time, "time", lambda: begun + config.max_run_seconds + 62)
+            found, text = self.only(instance, config)
+        assert (found, "a run of job daily hangs" in text) == (CRITICAL, True)
+
+    def test_no_schedule(self, instance: Instance, config: Config) -> None:
+        instance.crontab.unlink()
+
+        assert "sudo tracker-backup schedule apply" in self.only(instance, config)[1]
+
+    def test_an_edited_schedule(self, instance: Instance, config: Config) -> None:
+        text = instance.crontab.read_text(encoding="utf-8")
+        instance.crontab.write_text(text.replace("0 3 * * *", "0 4 * * *"), encoding="utf-8")
+
+        assert [level for level, _ in self.found(instance, config)] == [WARNING, WARNING]  # one missing, one strange
+
+    def test_a_disk_that_is_nearly_full(
+        self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gather, "free_bytes", lambda _: 1600)
+
+        found, text = self.only(instance, config)
+        assert found == WARNING
+        assert "the next run needs about 1.6 KiB" in text
+        assert "1.6 KiB are free" in text
+
+    def test_a_repository_that_is_gone(self, instance: Instance, config: Config) -> None:
+        (instance.path / ".tracker-backup").unlink()
+
+        found, text = self.only(instance, config)
+        assert (found, "is the volume mounted?" in text) == (CRITICAL, True)
+
+    def test_a_repository_that_cannot_be_listed(
+        self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import os
+
+        def broken(_: object) -> object:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(os, "scandir", broken)
+
+        found, text = self.only(instance, config)
+        assert (found, "Input/output error" in text) == (CRITICAL, True)
+
+
+def test_nothing_secret_is_written(tmp_path: Path) -> None:
+    instance = Instance(tmp_path)
+    config = instance.configure(ping_url="https://ping.invalid/canary")
+    instance.repository.init()
+    status = gather_status(config, instance.repository, None, datetime.now(UTC))
+
+    assert "canary" not in str(status.to_json(datetime.now(UTC)))
