@@ -100,16 +100,21 @@ def ask(*command: str | Path, env: dict[str, str]) -> Any:
 def play(env: dict[str, str]) -> int:
     """Show and run the playbook and return how many tasks changed something."""
     announce(PLAYBOOK)
-    changes: list[int] = []
+    changes = 0
     with subprocess.Popen(
         PLAYBOOK, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as running:
         for line in running.stdout or ():
             print(line, end="", flush=True)
-            changes += [int(count) for count in re.findall(r"changed=(\d+)", line)]  # the recap, a line for each host
+            changes += changed_tasks(line)
     if running.returncode != 0:
         raise DemoError(f"ansible-playbook ended with exit code {running.returncode}")
-    return sum(changes)
+    return changes
+
+
+def changed_tasks(line: str) -> int:
+    """Return how many changes a line of the playbook's output tells of: the recap has a line for each host."""
+    return sum(int(count) for count in re.findall(r"changed=(\d+)", line))
 
 
 def make_stack(mib: int, env: dict[str, str]) -> None:
