@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracker_backup.cli.streams import complain
 from tracker_backup.config.load import find_config, load_config
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from tracker_backup.config.model import Config
     from tracker_backup.report.reporter import Reporter
+
+_ON_EVERYBODYS_PATH = Path("/usr/local/bin")
 
 
 def load(arguments: Namespace) -> Config:
@@ -58,12 +63,15 @@ def say(text: str = "") -> None:
 
 def warn(text: str) -> None:
     """Print what is wrong."""
-    sys.stderr.write(f"tracker-backup: {text}\n")
+    complain(text)
 
 
 def command_line(config: Config, *words: str) -> str:
-    """Return a command that a person can copy; the instance is named where there may be several."""
+    """Return a command that a person can copy: the launcher, the instance where it needs a name, sudo where root ran."""
     import shlex
 
+    launcher = config.schedule.command
+    program = launcher.name if launcher.parent == _ON_EVERYBODYS_PATH else str(launcher)
     chosen = () if config.instance == "default" and not config.named_by else config.arguments()
-    return "sudo " + shlex.join(["tracker-backup", *chosen, *words])
+    sudo = ("sudo",) if os.geteuid() == 0 else ()
+    return shlex.join([*sudo, program, *chosen, *words])
