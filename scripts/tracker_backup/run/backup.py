@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -114,9 +114,18 @@ class BackupRun:
 
         Raises ConfigurationError, RepositoryError or DeadlineError when there is no point in going on.
         """
-        started, deadline = self._now(), time.monotonic() + self._config.max_run_seconds
         self._reporter.phase("prepare")
         self._repository.require()
+        try:
+            return self._execute(request)
+        except BaseException:
+            # A signal may have come while a directory was being made or removed. There will be no second one.
+            with suppress(RepositoryError):
+                self._repository.sweep()
+            raise
+
+    def _execute(self, request: Request) -> Outcome:
+        started, deadline = self._now(), time.monotonic() + self._config.max_run_seconds
         self._repository.sweep()
         resolved = resolve_sources(self._config)
         for note in resolved.notes:
