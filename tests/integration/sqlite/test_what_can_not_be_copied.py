@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from support.tracker_standin import build_database
 from tracker_backup.errors import SourceError, SourcePendingError
 
 NOBODY = 65534
+SYSTEM_PYTHON = "/usr/bin/python3"  # the one of a virtual environment may lie in a home directory
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def copy_as_nobody(database: Path, tmp_path: Path) -> str:
     into = tmp_path / "nobody"
     into.mkdir()
     os.chown(into, NOBODY, NOBODY)
-    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", sys.executable, "-I", "-c", COPY]
+    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", SYSTEM_PYTHON, "-I", "-c", COPY]
     done = subprocess.run(
         [*words, str(ROOT), str(database), str(into)], capture_output=True, text=True, check=False, cwd="/"
     )
