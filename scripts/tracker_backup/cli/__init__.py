@@ -22,7 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     prepare()
     words = sys.argv[1:] if argv is None else argv
-    arguments = parse_arguments(words)
+    try:
+        arguments = parse_arguments(words)
+    except SystemExit:
+        flush()  # of --help
+        raise
     os.umask(0o077)
     raise_on_signals()
     try:
@@ -59,9 +63,11 @@ def _with_sudo(words: Sequence[str]) -> str:
 
 
 def _fail(error: TrackerBackupError, *, verbose: bool) -> int:
+    from tracker_backup.cli.streams import complain
+
     if verbose:
         import traceback
 
         traceback.print_exception(error.__cause__ or error)
-    sys.stderr.write(f"tracker-backup: {error}\n")
+    complain(str(error))
     return error.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -22,9 +23,16 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def complain(text: str) -> None:
+    """Say on stderr what is wrong; that nobody reads there changes nothing about what is done next."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"tracker-backup: {text}\n")
+
+
 def flush() -> None:
     """Write what is left; a reader who has seen enough is no error, now or at the interpreter's end."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
