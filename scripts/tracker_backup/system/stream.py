@@ -121,12 +121,14 @@ class Child:
     def _feed(self, write: Callable[[], None]) -> None:
         try:
             write()
-            self.stdin.close()
         except BrokenPipeError:
-            pass
+            pass  # it reads no more; why, its exit code tells
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self._feeding_error = error
-            self.kill()  # it would wait for the rest for ever
+            self.kill()  # what it has got must not pass for everything
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                self.stdin.close()  # else it would wait for the rest for ever
 
     def _listen(self) -> None:
         with self._stderr_pipe as pipe:

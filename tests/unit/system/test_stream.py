@@ -74,6 +74,19 @@ def test_an_error_while_feeding_ends_the_program_and_is_told() -> None:
             child.require_success()
 
 
+def test_a_broken_pipe_elsewhere_does_not_hang_the_program() -> None:
+    """Whoever shows the progress may be gone: the program still gets to the end of its input."""
+
+    def fail() -> None:
+        write_all(child.stdin.fileno(), b"some")
+        raise BrokenPipeError
+
+    with Child(["cat"]) as child:
+        child.feed(fail)
+        assert read_all(child) == b"some"
+        child.require_success()
+
+
 def test_what_is_said_on_stderr_is_bounded_and_never_blocks() -> None:
     """A chatty program neither fills memory nor waits for somebody to read."""
     script = (
