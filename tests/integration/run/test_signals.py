@@ -150,7 +150,7 @@ def test_a_signal_at_any_instant_leaves_nothing_behind(in_use: Installation, tim
 
             assert running.wait() in (128 + number, 0, -number), f"{running.said()}, seed {seed}"
         assert in_use.left_over() == [], f"seed {seed}"
-        assert [pid for pid in children if is_running(pid)] == [], f"seed {seed}"
+        wait_until(lambda: not any(map(is_running, children)), lambda: f"{children} go on, seed {seed}")
         assert in_use.lock_is_free()
 
 
