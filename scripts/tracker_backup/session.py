@@ -99,7 +99,10 @@ class Session:
             return PrivilegeError(f"permission denied: {error.filename or self._repository.path}")
         if isinstance(error, OSError):
             return RepositoryError(f"{error.strerror or error}: {error.filename or self._repository.path}")
-        return TrackerBackupError(f"internal error, {type(error).__name__}: {error}", hint="please report it, with -v")
+        LOGGER.info("an internal error comes from here:", exc_info=error)
+        return TrackerBackupError(
+            f"internal error, {type(error).__name__}: {error}", hint="please report it, with what the log says"
+        )
 
     def _ended(self, request: Request, identifier: str | None, exit_code: int, message: str) -> None:
         self._reporter.close()

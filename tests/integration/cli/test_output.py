@@ -190,8 +190,8 @@ def test_json_is_what_the_design_says(instance: Instance) -> None:
 
     assert [manifest["id"] for manifest in listed] == instance.ids()
     assert shown == listed[0]
-    assert {"format", "id", "instance", "host", "stack", "job", "manual", "version", "started_at", "finished_at", "state",
-            "seconds", "artifacts", "errors", "images"} <= set(shown)  # fmt: skip
+    assert {"format", "id", "instance", "host", "stack", "job", "manual", "version", "started_at", "finished_at",
+            "state", "seconds", "artifacts", "errors", "images"} <= set(shown)  # fmt: skip
     assert {"source", "type", "file", "state", "snapshot_at", "bytes", "raw_bytes", "sha256", "raw_sha256", "method",
             "write_stall_seconds", "pause_seconds", "engine", "checks"} <= set(shown["artifacts"][0])  # fmt: skip
     assert [(item["name"], item["type"], item["path"]) for item in discovered] == [
