@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 from pathlib import Path
 
 from support import tracker_standin
+
+BUILDERS = (tracker_standin.build_database, tracker_standin._fill, tracker_standin.random_hashes)
 
 
 def cache_directory() -> Path:
@@ -22,11 +25,11 @@ def tracker_database(path: Path, mib: int, *, journal_mode: str = "wal", seed: i
 
     What it is made from, and the code that makes it, is its name in the cache.
     """
-    code = Path(tracker_standin.__file__).read_bytes()
-    recipe = f"{mib} {journal_mode} {seed} ".encode() + code
+    parts = [tracker_standin.SCHEMA, *tracker_standin.BUILD_PRAGMAS, *map(inspect.getsource, BUILDERS)]
+    recipe = "\n".join([f"{mib} {journal_mode} {seed}", *parts])
     directory = cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
-    kept = directory / f"tracker-{mib}-mib-{journal_mode}-{hashlib.sha256(recipe).hexdigest()[:16]}.db"
+    kept = directory / f"tracker-{mib}-mib-{journal_mode}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.db"
     with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
