@@ -24,6 +24,11 @@ def check_children() -> set[str]:
     return {line.strip() for line in listed.splitlines() if "check_child.py" in line and str(PROGRAM) in line}
 
 
+def expect_gone(processes: set[int]) -> None:
+    """Wait for processes that must end by themselves."""
+    wait_until(lambda: not any(map(is_running, processes)), lambda: f"some of {processes} go on without their program")
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_signal_in_any_phase_leaves_nothing_behind(in_use: Installation, phase: str, number: signal.Signals) -> None:
@@ -85,7 +90,7 @@ def test_a_run_that_is_killed_leaves_what_the_next_one_sweeps(in_use: Installati
         assert running.wait() == -signal.SIGKILL
         if running.halted_pid:  # a stopped process cannot end by itself
             subprocess.run(["kill", "-CONT", str(running.halted_pid)], check=False)
-        wait_until(lambda: not any(is_running(pid) for pid in children), lambda: "a child goes on without its program")
+        expect_gone(children)
 
     assert in_use.published() == before
     assert in_use.left_over() != []
@@ -150,7 +155,7 @@ def test_a_signal_at_any_instant_leaves_nothing_behind(in_use: Installation, tim
 
             assert running.wait() in (128 + number, 0, -number), f"{running.said()}, seed {seed}"
         assert in_use.left_over() == [], f"seed {seed}"
-        wait_until(lambda: not any(map(is_running, children)), lambda: f"{children} go on, seed {seed}")
+        expect_gone(children)
         assert in_use.lock_is_free()
 
 
