@@ -67,7 +67,7 @@ def warn(text: str) -> None:
 
 
 def command_line(config: Config, *words: str) -> str:
-    """Return a command that a person can copy: the launcher, the instance where it needs a name, sudo where root ran."""
+    """Return a command that a person can copy: sudo where root ran, the launcher, and the instance if there may be others."""
     import shlex
 
     launcher = config.schedule.command
