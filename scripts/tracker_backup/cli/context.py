@@ -67,7 +67,7 @@ def warn(text: str) -> None:
 
 
 def command_line(config: Config, *words: str) -> str:
-    """Return a command that a person can copy: sudo where root ran, the launcher, and the instance if there may be others."""
+    """Return a command that a person can copy: sudo where root ran, the launcher, and the instance if it needs one."""
     import shlex
 
     launcher = config.schedule.command
