@@ -27,9 +27,10 @@ def artifact_table(manifest: Manifest) -> str:
 
 
 def backup_table(backups: Sequence[Backup]) -> str:
-    """Return a line for each backup, oldest first; a damaged one shows its problem."""
+    """Return a line for each backup, oldest first; below the table what is wrong with damaged ones."""
     heading = ("ID", "STATE", "SOURCES", "RAW", "STORED", "SECONDS", "WRITE STALL", "PAUSE")
-    return table(heading, [_backup_row(backup) for backup in backups])
+    problems = [f"{backup.id} is unreadable: {backup.problem}" for backup in backups if backup.manifest is None]
+    return "\n".join([table(heading, [_backup_row(backup) for backup in backups]), *problems])
 
 
 def check_words(artifact: Artifact) -> str:
@@ -57,7 +58,7 @@ def _artifact_row(artifact: Artifact) -> tuple[str, ...]:
 def _backup_row(backup: Backup) -> tuple[str, ...]:
     manifest = backup.manifest
     if manifest is None:
-        return (backup.id, "unreadable", str(backup.problem), "", "", "", "", "")
+        return (backup.id, "unreadable", "", "", "", "", "", "")
     return (
         backup.id,
         manifest.state,

@@ -1,0 +1,134 @@
+"""What would go wrong tonight, seen today."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.instance import Instance, a_manifest, an_artifact
+from tracker_backup.health import doctor
+from tracker_backup.health.doctor import FAIL, OK, WARN, Finding, examine
+from tracker_backup.schedule import service
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    instance = Instance(tmp_path)
+    instance.build()
+    service.apply(instance.configure(ping_url="https://ping.invalid/canary"))
+    instance.repository.init()
+    return instance
+
+
+def findings(instance: Instance, **changes: Any) -> list[Finding]:
+    return examine(instance.configure(**{"ping_url": "https://ping.invalid/canary", **changes}))
+
+
+def bad(instance: Instance, **changes: Any) -> list[tuple[str, str]]:
+    return [(item.level, f"{item.what} | {item.remedy}") for item in findings(instance, **changes) if item.level != OK]
+
+
+def test_all_is_well(instance: Instance) -> None:
+    assert bad(instance) == []
+    assert "canary" not in str(findings(instance))
+
+
+def test_nothing_is_changed_by_looking(instance: Instance) -> None:
+    before = sorted((path, path.lstat().st_mtime_ns) for path in instance.base.rglob("*") if "etc" not in path.parts)
+    findings(instance)
+    after = sorted((path, path.lstat().st_mtime_ns) for path in instance.base.rglob("*") if "etc" not in path.parts)
+
+    assert [path for path, _ in after] == [path for path, _ in before]
+
+
+@pytest.mark.parametrize(("name", "level"), [("zstd", FAIL), ("sqlite3", WARN)])
+def test_a_missing_program(instance: Instance, monkeypatch: pytest.MonkeyPatch, name: str, level: str) -> None:
+    find = doctor.find_program
+    monkeypatch.setattr(doctor, "find_program", lambda wanted: None if wanted == name else find(wanted))
+
+    assert (level, f"the program {name} is not installed | sudo apt-get install {name}") in bad(instance)
+
+
+def test_a_missing_library(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sh", None)
+
+    assert (FAIL, "the Python library sh is missing | sudo apt-get install python3-sh") in bad(instance)
+
+
+def test_a_repository_that_is_not_mounted(instance: Instance) -> None:
+    (instance.path / ".tracker-backup").unlink()
+
+    assert any(level == FAIL and "is the volume mounted?" in text for level, text in bad(instance))
+
+
+def test_a_damaged_backup_and_a_quarantined_one(instance: Instance) -> None:
+    (instance.path / "20261101T030000Z-daily").mkdir()
+    (instance.path / ".quarantine" / "20261102T030000Z-daily").mkdir(parents=True)
+
+    told = bad(instance)
+    assert [level for level, _ in told] == [WARN, WARN]
+    assert "20261101T030000Z-daily" in told[0][1]
+    assert "in quarantine" in told[1][1]
+
+
+def test_a_database_that_is_not_there(instance: Instance) -> None:
+    instance.database.unlink()
+
+    assert [(level, str(instance.database) in text) for level, text in bad(instance)] == [(FAIL, True)]
+
+
+def test_the_rollback_journal_is_recommended_away(instance: Instance) -> None:
+    with closing(sqlite3.connect(instance.database)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+    found = next(item for item in findings(instance) if "rollback mode" in item.what)
+    assert "writes wait for about" in found.what
+    assert "PRAGMA journal_mode=WAL" in found.remedy
+
+
+def test_a_disk_without_room(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracker_backup.system.space.free_bytes", lambda _: 1000)
+
+    assert any(level == FAIL and "not enough room" in text for level, text in bad(instance))
+
+
+def test_a_policy_that_cannot_fit(instance: Instance) -> None:
+    instance.add(a_manifest(artifacts=(an_artifact(bytes=10, raw_bytes=10),)))
+
+    told = bad(instance, jobs=[{"name": "daily", "schedule": "0 3 * * *", "keep": {"last": 10_000, "daily": 10_000}}])
+    free = doctor.free_bytes(instance.path)
+    fits = free > 20_000 * 147_456
+    assert any("policy x size" in text for _, text in told) is not fits
+
+
+def test_no_schedule_at_all(instance: Instance) -> None:
+    told = bad(instance, jobs=[{"name": "daily"}])
+
+    assert any(level == WARN and "nothing runs by itself" in text for level, text in told)
+
+
+def test_a_schedule_that_was_not_applied(instance: Instance) -> None:
+    instance.crontab.unlink()
+
+    assert any(level == FAIL and "sudo tracker-backup schedule apply" in text for level, text in bad(instance))
+
+
+def test_nobody_hears_of_a_bad_night(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = doctor.find_program
+    monkeypatch.setattr(doctor, "find_program", lambda wanted: None if wanted == "sendmail" else find(wanted))
+
+    told = bad(instance, ping_url=None)
+    assert [level for level, _ in told] == [WARN]
+    assert "neither a mail agent nor a ping_url" in told[0][1]
+
+
+def test_a_mail_agent_is_enough(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = doctor.find_program
+    monkeypatch.setattr(doctor, "find_program", lambda wanted: Path("/x") if wanted == "sendmail" else find(wanted))
+
+    assert bad(instance, ping_url=None) == []
