@@ -1,4 +1,4 @@
-"""Large databases, built once and kept in a cache; every test gets a copy of its own."""
+"""Databases to back up, built once and kept in a cache; every test gets a copy of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import hashlib
 import inspect
 import os
 import shutil
+import time
 from pathlib import Path
 
 from support import tracker_standin
 
+UNUSED_SECONDS = 14 * 24 * 3600
 BUILDERS = (tracker_standin.build_database, tracker_standin._fill, tracker_standin.random_hashes)
 
 
@@ -20,7 +22,7 @@ def cache_directory() -> Path:
     return Path(root, "databases")
 
 
-def tracker_database(path: Path, mib: int, *, journal_mode: str = "wal", seed: int = 1) -> Path:
+def tracker_database(path: Path, mib: float, *, journal_mode: str = "wal", seed: int = 1) -> Path:
     """Put a tracker's database with random hashes in random order at `path`, and return that.
 
     What it is made from, and the code that makes it, is its name in the cache.
@@ -33,8 +35,15 @@ def tracker_database(path: Path, mib: int, *, journal_mode: str = "wal", seed: i
     with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
-            for outdated in directory.glob(f"tracker-{mib}-mib-{journal_mode}-*.db"):
-                outdated.unlink()
+            _remove_unused(directory)
             tracker_standin.build_database(kept, mib=mib, journal_mode=journal_mode, seed=seed)
-    shutil.copyfile(kept, path)
+        kept.touch()
+        shutil.copyfile(kept, path)
     return path
+
+
+def _remove_unused(directory: Path) -> None:
+    """Remove what no test has asked for in a long time; another checkout may build by another recipe."""
+    for file in directory.glob("tracker-*.db"):
+        if time.time() - file.stat().st_mtime > UNUSED_SECONDS:
+            file.unlink()

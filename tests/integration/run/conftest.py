@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.databases import tracker_database
 from support.program import Installation
-from support.tracker_standin import build_database
 from tracker_backup.repository.store import Repository
 
 
@@ -16,7 +16,7 @@ from tracker_backup.repository.store import Repository
 def installation(tmp_path: Path) -> Installation:
     """Return the program configured for a database of 1 MiB in WAL mode, with an empty repository."""
     made = Installation(tmp_path / "host")
-    build_database(made.database, mib=1)
+    tracker_database(made.database, 1)
     Repository(made.repository).init()
     return made
 
@@ -25,7 +25,7 @@ def installation(tmp_path: Path) -> Installation:
 def earlier_backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository that holds one verified backup."""
     made = Installation(tmp_path_factory.mktemp("earlier"))
-    build_database(made.database, mib=1)
+    tracker_database(made.database, 1)
     assert made.run("init").returncode == 0
     made.back_up()
     return made.repository

@@ -15,6 +15,11 @@ import pytest
 
 from support.program import Installation, sqlite_source, tree
 from support.tracker_standin import build_database, check_invariant
+from tracker_backup.errors import TrackerBackupError
+from tracker_backup.report.reporter import SilentReporter
+from tracker_backup.repository.store import Repository, load_backup
+from tracker_backup.run.restore import restore_to
+from tracker_backup.run.verify import verify_backup
 
 
 def the_backup(installation: Installation) -> Path:
@@ -114,6 +119,15 @@ def test_a_source_can_be_chosen(in_use: Installation) -> None:
     assert "it has: tracker, index" in unknown.stderr
 
 
+def attempt(backup: Path, target: Path) -> tuple[int, str]:
+    """Restore without a process of its own, and return the exit code that it would have had, and the message."""
+    try:
+        restore_to(load_backup(backup), target, None, SilentReporter())
+    except TrackerBackupError as error:
+        return error.exit_code, str(error)
+    return 0, ""
+
+
 def flip(path: Path) -> None:
     """Change one bit in the middle."""
     data = bytearray(path.read_bytes())
@@ -140,26 +154,36 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_artifact_is_never_restored(bare_host: Installation, backup: Path, kind: str) -> None:
+def test_a_damaged_artifact_is_never_restored(backup: Path, tmp_path: Path, kind: str) -> None:
     DAMAGE[kind](backup / "tracker.sqlite3.zst")
-    target = bare_host.directory / "restored"
 
-    done = restore(bare_host, backup, target)
+    code, message = attempt(backup, tmp_path / "restored")
 
-    assert done.returncode == 5, done.stderr
-    assert "tracker.sqlite3.zst" in done.stderr
-    assert list(target.iterdir()) == []
+    assert code == 5, message
+    assert str(backup / "tracker.sqlite3.zst") in message
+    assert list((tmp_path / "restored").iterdir()) == []
+
+
+def test_a_damaged_artifact_ends_the_program_with_5(in_use: Installation) -> None:
+    flip(the_backup(in_use) / "tracker.sqlite3.zst")
+
+    restored = restore(in_use, "latest", in_use.directory / "restored")
+    verified = in_use.run("verify")
+
+    assert restored.returncode == 5
+    assert "tracker.sqlite3.zst" in restored.stderr
+    assert verified.returncode == 5
+    assert f"tracker-backup: DAMAGED    {the_backup(in_use).name} tracker: " in verified.stderr
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_verify_finds_every_damage(in_use: Installation, kind: str) -> None:
-    DAMAGE[kind](the_backup(in_use) / "tracker.sqlite3.zst")
+def test_verify_finds_every_damage(backup: Path, tmp_path: Path, kind: str) -> None:
+    DAMAGE[kind](backup / "tracker.sqlite3.zst")
 
-    done = in_use.run("verify")
+    [finding] = verify_backup(load_backup(backup), Repository(tmp_path), SilentReporter(), full=True)
 
-    assert done.returncode == 5
-    assert done.stderr.startswith("verify ")
-    assert f"tracker-backup: DAMAGED    {the_backup(in_use).name} tracker: " in done.stderr
+    assert finding.source == "tracker"
+    assert finding.ok is False
 
 
 def test_verify_finds_a_missing_artifact_and_a_damaged_manifest(in_use: Installation) -> None:
@@ -218,18 +242,15 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_manifest_leads_nowhere(bare_host: Installation, backup: Path, kind: str) -> None:
+def test_a_hostile_manifest_leads_nowhere(backup: Path, tmp_path: Path, kind: str) -> None:
     change, codes = HOSTILE[kind]
     rewrite(backup, change)
     shutil.copy(backup / "tracker.sqlite3.zst", backup.parent / "secret.zst")
-    target = bare_host.directory / "a" / "b" / "restored"
 
-    done = restore(bare_host, backup, target)
+    code, message = attempt(backup, tmp_path / "a" / "b" / "restored")
 
-    assert done.returncode in codes, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "internal error" not in done.stderr
-    assert [path for path in (bare_host.directory / "a").rglob("*") if path.is_file()] == []
+    assert code in codes, message
+    assert [path for path in (tmp_path / "a").rglob("*") if path.is_file()] == []
 
 
 def link_elsewhere(path: Path) -> None:

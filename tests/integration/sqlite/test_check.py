@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.copying import verdict_on
+from support.databases import tracker_database
 from support.program import is_running, tree
-from support.tracker_standin import build_database
 from tracker_backup.sources.sqlite.check import SqliteCheck
 
 
@@ -20,8 +20,7 @@ def copy(tmp_path: Path) -> Path:
     """Return a raw copy of a tracker's database in WAL mode: with no sidecars, as a copy is."""
     path = tmp_path / "copies" / "tracker.sqlite3"
     path.parent.mkdir()
-    build_database(path, mib=1)
-    return path
+    return tracker_database(path, 1)
 
 
 @pytest.mark.parametrize(("full", "name"), [(True, "integrity_check"), (False, "quick_check")])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.copying import copy_of, verdict_on
+from support.databases import tracker_database
 from support.small_disk import fill, needs_root, small_disk
 from support.sqlite_world import FREE_BYTES_OF_PAGE_1, OtherProcess, differing_bytes, expected_pages, locks_of
 from support.tracker_standin import Writer, build_database, check_invariant
@@ -52,9 +53,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """Return a tracker's database of 2 MiB in WAL mode."""
-    path = tmp_path / "tracker.db"
-    build_database(path, mib=2)
-    return path
+    return tracker_database(tmp_path / "tracker.db", 2)
 
 
 def once(action: Callable[[], object], after: int = 3) -> Callable[[int, int], None]:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from support.copying import copy_of, verdict_on
+from support.databases import tracker_database
 from support.sqlite_world import OtherProcess, locks_of
-from support.tracker_standin import Writer, build_database, check_invariant
+from support.tracker_standin import Writer, check_invariant
 from tracker_backup.errors import SourceError
 from tracker_backup.sources.sqlite import copy as copying
 
@@ -20,9 +21,7 @@ from tracker_backup.sources.sqlite import copy as copying
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """Return a tracker's database of 2 MiB with a rollback journal."""
-    path = tmp_path / "tracker.db"
-    build_database(path, mib=2, journal_mode="delete")
-    return path
+    return tracker_database(tmp_path / "tracker.db", 2, journal_mode="delete")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.copying import copy_of
+from support.databases import tracker_database
 from support.program import ROOT, tree
 from support.small_disk import needs_root
 from support.sqlite_world import OtherProcess
@@ -24,8 +25,7 @@ def database(tmp_path: Path) -> Path:
     """Return a small tracker's database in WAL mode, in a directory of its own."""
     directory = tmp_path / "data"
     directory.mkdir()
-    build_database(directory / "tracker.db", mib=0.2)
-    return directory / "tracker.db"
+    return tracker_database(directory / "tracker.db", 0.2)
 
 
 def truncate(path: Path, size: int) -> None:
