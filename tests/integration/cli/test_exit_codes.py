@@ -218,7 +218,8 @@ def test_a_damaged_manifest_stops_nothing(instance: Instance) -> None:
     listed, as_json, pruned = instance.run("list"), instance.run("list", "--json"), instance.run("prune")
 
     assert (listed.returncode, as_json.returncode, pruned.returncode) == (0, 0, 0)
-    assert f"{damaged.name}  unreadable" in listed.stdout
+    assert [damaged.name, "unreadable"] in [line.split() for line in listed.stdout.splitlines()]
+    assert f"{damaged.name} is unreadable: " in listed.stdout
     assert damaged.name not in as_json.stdout
     assert damaged.name in as_json.stderr
     assert (damaged / "tracker.sqlite3.zst").exists()

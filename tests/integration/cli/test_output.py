@@ -48,7 +48,7 @@ def test_a_terminal_gets_bars(instance: Instance) -> None:
         assert phase in drawn
 
 
-@pytest.mark.parametrize("columns", ["1", "x", "500"])
+@pytest.mark.parametrize("columns", ["1", "x"])
 def test_any_width_will_do(instance: Instance, columns: str) -> None:
     code, drawn = on_terminal(instance, "--now", COLUMNS=columns)
 

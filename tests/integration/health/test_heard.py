@@ -76,8 +76,8 @@ def test_the_address_is_nowhere_to_be_read(instance: Instance) -> None:
     said = [instance.run("--now", "--quiet"), instance.run("-v", "--now", "--source", "none", "--quiet")]
     instance.database.unlink()
     said.append(instance.run("-v", "--now", "--quiet"))
-    as_json = (["list"], ["show", "latest"], ["status"], ["doctor"], ["discover"])
-    plain = ([], ["status"], ["doctor"], ["config", "show"], ["config", "check"], ["schedule", "show"])
+    as_json = (["show", "latest"], ["status"], ["doctor"])
+    plain = ([], ["config", "show"], ["schedule", "show"])
     said += [instance.run("-v", *words, "--json") for words in as_json]
     said += [instance.run("-v", *words) for words in plain]
     instance.file.write_text(instance.file.read_text(encoding="utf-8") + "nonsense: 1\n", encoding="utf-8")

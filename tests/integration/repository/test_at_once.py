@@ -9,12 +9,12 @@ from support.instance import Instance
 
 def test_who_waits_gets_a_turn(instance: Instance) -> None:
     instance.configure(jobs=[{"name": "daily", "keep": {"last": 100}}])
-    processes = [instance.start("--now", "--quiet", "--wait") for _ in range(12)]
+    processes = [instance.start("--now", "--quiet", "--wait") for _ in range(6)]
     said = [process.communicate(timeout=120) for process in processes]
 
-    assert [process.returncode for process in processes] == [0] * 12
-    assert said == [("", "")] * 12
-    assert len(set(instance.ids())) == 12
+    assert [process.returncode for process in processes] == [0] * 6
+    assert said == [("", "")] * 6
+    assert len(set(instance.ids())) == 6
     log = instance.log.read_text(encoding="utf-8").splitlines()
     running: str | None = None
     for line in log:
