@@ -288,6 +288,29 @@ def test_an_error_of_many_lines_is_one_record_of_the_journal(journal: list[tuple
     assert journal == [(syslog.LOG_ERR, "what /   what to do")]
 
 
+@pytest.mark.parametrize("text", ["/srv/\udcff.db", "a\0b"])
+def test_what_is_no_text_can_be_logged(instance: Instance, journal: list[tuple[int, str]], text: str) -> None:
+    open_logs(instance.log, "default")
+    LOGGER.error("cannot read %s", text)
+
+    (_, told), *_ = journal
+    assert told.encode().startswith(b"default: cannot read ")
+    assert "\0" not in told
+    assert "cannot read" in instance.log.read_text(encoding="utf-8")
+
+
+def test_a_full_disk_of_the_log_is_said_once(
+    instance: Instance, journal: list[tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_logs(Path("/dev/full"), "default")
+    for _ in range(3):
+        LOGGER.error("something")
+
+    said = capsys.readouterr().err
+    assert said == "tracker-backup: cannot write the log /dev/full: [Errno 28] No space left on device\n"
+    assert len(journal) == 3
+
+
 def test_the_log_is_nobody_elses(instance: Instance, journal: list[tuple[int, str]]) -> None:
     before = os.umask(0o022)
     try:

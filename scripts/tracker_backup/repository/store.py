@@ -276,7 +276,8 @@ def _is_left_over(entry: Path) -> bool:
         process = entry.name.removeprefix(_SCRATCH).partition("-")[0]
         return not Path("/proc", process).exists()
     # What has a manifest is a backup, wherever `staging` may point by mistake.
-    return _ID.fullmatch(entry.name) is not None and not is_backup_directory(entry)
+    ours = entry.is_symlink() or entry.is_dir()
+    return ours and _ID.fullmatch(entry.name) is not None and not is_backup_directory(entry)
 
 
 def is_backup_directory(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import syslog
@@ -26,8 +27,34 @@ class JournalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record, on one line."""
-        text = " / ".join(self.format(record).splitlines())
+        # Neither a path that is no text nor a zero byte in a message may end the run that tells of it.
+        text = (
+            " / ".join(self.format(record).replace("\0", "?").splitlines()).encode(errors="backslashreplace").decode()
+        )
         syslog.syslog(_PRIORITIES.get(record.levelno, syslog.LOG_INFO), text)
+
+
+class LogFile(logging.FileHandler):
+    """The log file; that its disk is full is said once, in a sentence."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file for appending.
+
+        Raises OSError when it cannot be opened.
+        """
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
+        self._told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the base class's
+        """Say what went wrong with writing a record."""
+        if not self._told:
+            self._told = True
+            _complain(f"cannot write the log {self.baseFilename}: {sys.exception()}")
+
+    def close(self) -> None:
+        """Close the file; what could not be written has been told."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def open_journal(instance: str) -> None:
@@ -49,13 +76,18 @@ def open_logs(log_file: Path, instance: str) -> None:
         log_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not log_file.exists():
             log_file.touch(mode=0o600)
-        handler = logging.FileHandler(log_file, encoding="utf-8")
+        handler = LogFile(log_file)
     except OSError as error:
         message = f"cannot write the log {log_file}: {error.strerror}"
         LOGGER.error("%s", message)  # noqa: TRY400 - a sentence, not a traceback
-        sys.stderr.write(f"tracker-backup: {message}\n")
+        _complain(message)
         return
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s [%(process)d] %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     )
     LOGGER.addHandler(handler)
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"tracker-backup: {text}\n")

@@ -339,6 +339,14 @@ class TestSweep:
 
         assert names(tmp_path / "scratch") == {"lost+found", "movies", ".cache", "20261122", f"{FIRST}.old"}
 
+    def test_a_file_with_such_a_name_stops_no_run(self, repository: Repository) -> None:
+        repository.staging.mkdir()
+        (repository.staging / FIRST).touch()
+
+        repository.sweep()
+
+        assert names(repository.staging) == {FIRST}
+
     def test_backups_are_not_swept_even_where_staging_is_their_repository(self, instance: Instance) -> None:
         """However it came about, by a link perhaps: what has a manifest is a backup."""
         instance.add(a_manifest())
