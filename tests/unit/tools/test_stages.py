@@ -97,3 +97,32 @@ def test_the_last_line_is_the_sum_of_all_stages(
     assert run_main(monkeypatch, results) == code
 
     assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+@pytest.fixture
+def no_molecule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the checkout one whose Molecule cannot run."""
+    (tmp_path / "molecule").mkdir()
+    runner = tmp_path / "molecule" / "run"
+    runner.write_text("#!/bin/sh\necho 'no podman here' >&2\nexit 1\n", encoding="utf-8")
+    runner.chmod(0o755)
+    monkeypatch.setattr(stages, "ROOT", tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+
+
+@pytest.mark.usefixtures("no_molecule")
+def test_where_molecule_cannot_run_it_is_left_out_and_said(capfd: pytest.CaptureFixture[str]) -> None:
+    assert stages.molecule("test") == []
+
+    printed = capfd.readouterr()
+    assert "no podman here" in printed.err
+    assert "left out" in printed.out
+
+
+@pytest.mark.usefixtures("no_molecule")
+def test_in_ci_molecule_has_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+
+    results = [stages.run(stage, quiet=True) for stage in stages.molecule("test-all")]
+
+    assert [result.failed for result in results] == [1]
