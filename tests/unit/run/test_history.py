@@ -15,7 +15,8 @@ from tracker_backup.system.space import ASSUMED_RATIO
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 ARTIFACT = Artifact(
     source="tracker", type="sqlite", file="tracker.sqlite3.zst", state=VERIFIED, snapshot_at="", bytes=50,
-    raw_bytes=100, sha256="", raw_sha256="", method="pinned", copy_seconds=2, write_stall_seconds=0, pause_seconds=0, path="/db",
+    raw_bytes=100, sha256="", raw_sha256="", method="pinned", copy_seconds=2, write_stall_seconds=0,
+    pause_seconds=0, path="/db",
 )  # fmt: skip
 
 
