@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOT_OURS = {".git", ".venv", ".cache", ".demo", "node_modules"}
+FENCED = re.compile(r"^ *```\w*\n(.*?)^ *```", flags=re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
 
 
 def documents() -> list[Path]:
@@ -16,17 +18,12 @@ def documents() -> list[Path]:
 
 def without_code(document: Path) -> str:
     """Return a document's text without fenced blocks and inline code."""
-    text = re.sub(
-        r"^ *```.*?^ *```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
-    return re.sub(r"`[^`\n]+`", "", text)
+    return INLINE.sub("", FENCED.sub("", document.read_text(encoding="utf-8")))
 
 
 def headings(document: Path) -> set[str]:
     """Return the anchors that Markdown viewers give to a document's headings."""
-    text = re.sub(
-        r"^ *```.*?^ *```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
+    text = FENCED.sub("", document.read_text(encoding="utf-8"))
     titles = re.findall(r"^#+ +(.+?) *$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -37,8 +34,7 @@ def commands(document: Path) -> list[str]:
     A prompt, a leading `sudo` and variable settings are taken off, continued lines are joined.
     """
     text = document.read_text(encoding="utf-8").replace("\\\n", " ")
-    fenced = re.findall(r"^ *```\w*\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^ {4,}(\S.*)$", text, flags=re.MULTILINE)
-    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
-    lines = [line.strip() for block in (*fenced, *indented, *inline) for line in block.splitlines()]
+    inline = INLINE.findall(FENCED.sub("", text))
+    lines = [line.strip() for block in (*FENCED.findall(text), *indented, *inline) for line in block.splitlines()]
     return [re.sub(r"^(?:[$#] )?(?:sudo (?:-\w+ )*)?(?:[A-Z_]+=\S+ )*", "", line) for line in lines if line]
