@@ -138,4 +138,6 @@ def summary(outcome: Outcome) -> str:
         return f"nothing was published: {failures}{kept}"
     sizes = f"{format_bytes(published.raw_bytes)} raw, {format_bytes(published.bytes)} stored"
     said = f"{published.id} {published.state}, {sizes}, {sum(published.seconds.values()):.1f} s"
+    if outcome.unpruned is not None:
+        said += f"; old backups were not deleted: {outcome.unpruned}"
     return f"{said}; missing: {failures}" if failures else said

@@ -65,20 +65,25 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: `published` is its manifest, `quarantined` the set that failed its check."""
+    """How a run ended: `published` is its manifest, `quarantined` the set that failed its check.
+
+    `unpruned` says why old backups could not be deleted.
+    """
 
     id: str
     published: Manifest | None
     quarantined: Manifest | None = None
     failures: tuple[Failure, ...] = ()
     pruned: tuple[str, ...] = ()
+    unpruned: str | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 partial, pending or not checkable, 5 a check failed and nothing was published, 1 failed."""
+        """0 done, 3 partial, pending, not checkable or not pruned, 5 nothing published for a failed check, 1 failed."""
         states = {failure.state for failure in self.failures}
         if not states:
-            return 0 if self.published is None or self.published.good else PartialError.exit_code
+            good = self.unpruned is None and (self.published is None or self.published.good)
+            return 0 if good else PartialError.exit_code
         if self.published is not None or states == {PENDING}:
             return PartialError.exit_code
         return CheckFailedError.exit_code if DAMAGED in states else 1
@@ -126,25 +131,43 @@ class BackupRun:
 
     def _execute(self, request: Request) -> Outcome:
         started, deadline = self._now(), time.monotonic() + self._config.max_run_seconds
-        self._repository.sweep()
+        unswept = self._sweep()
         resolved = resolve_sources(self._config)
         for note in resolved.notes:
             self._reporter.note(note)
         sources = choose(resolved.sources, request.sources or request.job.sources)
         self._prune()  # first what was condemned after the last good run: a full disk must heal
-        history = History(self._repository.manifests())
+        # What the clock says is still to come was made under another clock, and predicts nothing.
+        history = History([item for item in self._repository.manifests() if item.started <= started])
         pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
         with self._incoming(started, request.job_name) as incoming:
             harvest = self._take(sources, incoming, pipeline, history, discovered=resolved.discovered)
             draft = self._draft(request, resolved, incoming.id, started, harvest, pipeline.seconds)
             published = self._publish(incoming, draft, harvest)
             quarantined = self._quarantine(incoming, draft, harvest)
-        pruned = self._prune() if published is not None and not harvest.failures else ()
-        return Outcome(incoming.id, published, quarantined, tuple(harvest.failures), pruned)
+        outcome = Outcome(incoming.id, published, quarantined, tuple(harvest.failures), unpruned=unswept)
+        if published is None or harvest.failures:
+            return outcome
+        pruned, problem = self._prune()
+        return replace(outcome, pruned=pruned, unpruned=unswept or problem)
 
-    def _prune(self) -> tuple[str, ...]:
-        verdicts = prune(self._config, self._repository, self._now())
-        return tuple(verdict.id for verdict in verdicts if not verdict.keep)
+    def _sweep(self) -> str | None:
+        """Clear away what a killed run has left; return why it failed, which a backup can live with."""
+        try:
+            self._repository.sweep()
+        except RepositoryError as error:
+            self._reporter.warn(str(error))
+            return str(error)
+        return None
+
+    def _prune(self) -> tuple[tuple[str, ...], str | None]:
+        """Delete what is condemned; return the ids, and why it failed: that is no reason for not making a backup."""
+        try:
+            verdicts = prune(self._config, self._repository, self._now())
+        except RepositoryError as error:
+            self._reporter.warn(str(error))
+            return (), str(error)
+        return tuple(verdict.id for verdict in verdicts if not verdict.keep), None
 
     @contextmanager
     def _incoming(self, started: datetime, job: str) -> Iterator[Incoming]:
