@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import PrivilegeError, TrackerBackupError
+from tracker_backup.errors import PrivilegeError, TerminatedError, TrackerBackupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +21,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tracker_backup.system.signals import raise_on_signals
 
     prepare()
+    raise_on_signals()
     words = sys.argv[1:] if argv is None else argv
     try:
         arguments = parse_arguments(words)
     except SystemExit:
         flush()  # of --help
         raise
+    except TerminatedError as error:
+        return error.exit_code
     os.umask(0o077)
-    raise_on_signals()
     try:
         code: int = arguments.command(arguments)
     except BrokenPipeError:
@@ -50,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         told = TrackerBackupError(f"internal error, {type(error).__name__}: {error}", hint="please report it, with -v")
         code = _fail(told, verbose=False)
-    flush()
-    return code
+    return code if flush() else code or 1
 
 
 def _with_sudo(words: Sequence[str]) -> str:

@@ -29,10 +29,16 @@ def complain(text: str) -> None:
         sys.stderr.write(f"tracker-backup: {text}\n")
 
 
-def flush() -> None:
-    """Write what is left; a reader who has seen enough is no error, now or at the interpreter's end."""
+def flush() -> bool:
+    """Write what is left; return False where it could not be written, a full disk perhaps.
+
+    A reader who has seen enough is no error, now or at the interpreter's end.
+    """
+    written = True
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            written = written and isinstance(error, BrokenPipeError)
+    return written

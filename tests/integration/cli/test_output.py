@@ -113,6 +113,14 @@ def test_the_exit_code_does_not_depend_on_the_reader(instance: Instance) -> None
     assert done.returncode == 2
 
 
+def test_a_result_that_cannot_be_written_is_an_error(instance: Instance) -> None:
+    """A list that was cut off by a full disk must not look like a whole one."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(instance.command("list"), env=instance.environment, stdout=full, check=False)
+
+    assert done.returncode == 1
+
+
 def test_a_backup_goes_on_when_its_reader_leaves(instance: Instance) -> None:
     reading, writing = os.pipe()
     os.close(reading)
