@@ -5,20 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from tracker_backup.system.space import format_bytes
 
 if TYPE_CHECKING:
-    from rich.progress import (
-        TaskID,
-    )
+    from rich.progress import Task, TaskID
+
+
+class _Amount(ProgressColumn):
+    """How much is done, how fast, how long it will take; nothing for a phase that does not move bytes."""
+
+    def render(self, task: Task) -> Text:
+        """Return the words behind a bar."""
+        if not task.fields["moves_bytes"]:
+            return Text("")
+        words = [f"{format_bytes(task.completed)}/{format_bytes(task.total or 0)}"]
+        rate = task.finished_speed if task.finished else task.speed
+        if rate:
+            words.append(f"{format_bytes(rate)}/s")
+        if task.time_remaining and not task.finished:
+            words.append(f"{task.time_remaining:.0f} s left")
+        return Text(" ".join(words), no_wrap=True)
 
 
 class TerminalReporter:
@@ -28,13 +37,10 @@ class TerminalReporter:
         """Begin to draw."""
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description:<24}"),
-            BarColumn(bar_width=24),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            TextColumn("{task.description:<18}"),
+            BarColumn(bar_width=10),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
+            _Amount(),
             console=self._console,
         )
         self._task: TaskID | None = None
@@ -43,12 +49,12 @@ class TerminalReporter:
     def phase(self, name: str, source: str | None = None) -> None:
         """Fill the bar of the phase before, and begin another."""
         self._fill()
-        self._task = self._progress.add_task(f"{name} {source}" if source else name, total=None)
+        self._task = self._progress.add_task(f"{name} {source}" if source else name, total=None, moves_bytes=False)
 
     def progress(self, done: int, total: int) -> None:
         """Move the bar."""
         if self._task is not None:
-            self._progress.update(self._task, completed=done, total=total)
+            self._progress.update(self._task, completed=done, total=total, moves_bytes=True)
 
     def note(self, text: str) -> None:
         """Print above the bars."""
