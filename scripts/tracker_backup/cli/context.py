@@ -57,13 +57,21 @@ def reporting(arguments: Namespace) -> Iterator[Reporter]:
 
 
 def say(text: str = "") -> None:
-    """Print a result."""
-    sys.stdout.write(text + "\n")
+    """Print a result; that its reader has left changes nothing about what is done next."""
+    try:
+        sys.stdout.write(text + "\n")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def warn(text: str) -> None:
     """Print what is wrong."""
     complain(text)
+
+
+def count(number: int, thing: str) -> str:
+    """Return "1 backup", "2 backups"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def command_line(config: Config, *words: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker_backup.cli.context import load, reporting, repository_of, say, warn
+from tracker_backup.cli.context import count, load, reporting, repository_of, say, warn
 from tracker_backup.errors import CheckFailedError, UsageError
 from tracker_backup.repository.store import Backup, is_backup_directory, load_backup
 from tracker_backup.system.space import format_bytes
@@ -34,7 +34,7 @@ def verify(arguments: Namespace) -> int:
     if any(finding.ok is False for finding in findings):
         return CheckFailedError.exit_code
     if not arguments.quiet:
-        say(f"{len(backups)} backup(s) verified" if findings else "There is no backup to verify.")
+        say(f"{count(len(backups), 'backup')} verified" if findings else "There is no backup to verify.")
     return 0
 
 
@@ -50,7 +50,7 @@ def restore(arguments: Namespace) -> int:
     for item in done:
         verdict = f"{item.check.check} {'ok' if item.check.ok else 'cannot tell: ' + '; '.join(item.check.messages)}"
         say(f"{item.path}  {format_bytes(item.artifact.raw_bytes)}  checksums agree, {verdict}")
-    say(f"Restored {len(done)} source(s) of {backup.id} into {arguments.to}; the running stack was not touched.")
+    say(f"Restored {count(len(done), 'source')} of {backup.id} into {arguments.to}; the running stack was not touched.")
     say("To put a database in the place of the live one: stop its service first; see docs/restore.md.")
     return 0
 

@@ -20,7 +20,8 @@ def prepare() -> None:
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # By lines, so that results and progress stand in the order in which they came, in a pipe too.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def complain(text: str) -> None:
