@@ -1,0 +1,142 @@
+"""A real Docker Engine on this machine, and a tracker's container in it, without any registry."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from support.program import PATIENCE_SECONDS, wait_until
+
+IMAGE = "tracker-backup-test:1"
+SUPPORT = Path(__file__).resolve().parent
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Run a docker command and return what it printed."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == 0 or not check, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def engine_answers() -> bool:
+    """Return whether an engine can be reached."""
+    return subprocess.run(["docker", "info"], capture_output=True, timeout=60, check=False).returncode == 0
+
+
+@contextmanager
+def running_engine(directory: Path) -> Iterator[None]:
+    """Give the engine that is there, or one of our own below `directory`, without a network, for as long as needed."""
+    if engine_answers():
+        yield
+        return
+    command = ["dockerd", "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")]
+    command += ["--pidfile", str(directory / "pid"), "--storage-driver", "vfs"]
+    command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--host", "unix:///var/run/docker.sock"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        said = lambda: (directory / "log").read_text(errors="replace")[-2000:]  # noqa: E731
+        wait_until(lambda: process.poll() is not None or engine_answers(), said)
+        assert process.poll() is None, said()
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+def import_image() -> None:
+    """Make an image that is empty but for the places where this machine's own programs are mounted."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name in ("usr", "data", "support", "tmp"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
+            archive.addfile(entry)
+        for name in ("bin", "lib", "lib64", "sbin"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, f"usr/{name}"
+            archive.addfile(entry)
+    subprocess.run(["docker", "import", "-", IMAGE], input=packed.getvalue(), capture_output=True, check=True)
+
+
+class TrackerContainer:
+    """A container as Compose makes it for the service `tracker`, that writes into a database."""
+
+    def __init__(self, name: str, stack: Path, data: Path, *, write: bool = True) -> None:
+        """Start it; the database is `tracker.db` in `data`."""
+        self.name = name
+        self._report = data / f"{name}.json"
+        self._report.unlink(missing_ok=True)
+        self._command = ["run", "--detach", "--name", name, "--network", "none", "--ulimit", "nofile=1024"]
+        self._command += ["--label", "com.docker.compose.service=tracker"]
+        self._command += ["--label", f"com.docker.compose.project.working_dir={stack}"]
+        self._command += ["--volume", "/usr:/usr:ro", "--volume", f"{SUPPORT}:/support:ro", "--volume", f"{data}:/data"]
+        work = ["/support/tracker_standin.py", "write", "/data/tracker.db", "--report", f"/data/{name}.json"]
+        self._command += [IMAGE, "/usr/bin/python3", *(work if write else ["-c", "import time; time.sleep(3600)"])]
+        self._writes = write
+        self.start()
+
+    def start(self) -> None:
+        """Make and start it."""
+        docker(*self._command)
+        if self._writes:
+            wait_until(self._report.exists, lambda: docker("logs", self.name))
+
+    def state(self) -> str:
+        """Return its state as Docker calls it, the empty string where it is gone."""
+        return docker("inspect", "--format", "{{.State.Status}}", self.name, check=False)
+
+    def events(self, since: float) -> list[str]:
+        """Return what has happened to it since then: pause, unpause, die, …"""
+        until = str(time.time())
+        told = docker("events", "--since", str(since), "--until", until, "--format", "{{json .}}")
+        events = [json.loads(line) for line in told.splitlines()]
+        return [
+            event["Action"]
+            for event in events
+            if event["Type"] == "container" and event["Actor"]["Attributes"].get("name") == self.name
+        ]
+
+    def expect_writes(self) -> None:
+        """Wait until it has written something more: it is at work."""
+        before = self.report()["transactions"]
+        wait_until(lambda: self.report()["transactions"] > before, lambda: f"{self.name} is {self.state()}")
+
+    def report(self) -> dict[str, Any]:
+        """Return the writer's newest report."""
+        report: dict[str, Any] = json.loads(self._report.read_text())
+        return report
+
+    def stop(self) -> dict[str, Any]:
+        """Stop it and return the writer's final report."""
+        docker("stop", "--time", "30", self.name)
+        report = self.report()
+        assert report["finished"], report
+        return report
+
+    def remove(self) -> None:
+        """Remove it, whatever it is doing."""
+        if self.state() == "paused":
+            docker("unpause", self.name)
+        docker("rm", "--force", self.name, check=False)
+
+
+def processes_with(*words: str) -> set[int]:
+    """Return the processes whose command lines hold all these words."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes()
+        except OSError:
+            continue
+        if all(os.fsencode(word) in line for word in words):
+            found.add(int(file.parent.name))
+    return found
