@@ -5,7 +5,8 @@ TrackerBackupError            1  failed, nothing published
 ├── ConfigurationError        2  configuration or stack: what is wrong stands in the message
 ├── PrivilegeError            2  needs root, or another user's rights
 ├── SourceError               1  a source could not be copied
-│   └── SourcePendingError    3  its database does not exist yet
+│   ├── SourcePendingError    3  its database does not exist yet
+│   └── TooSlowError          1  its copy did not fit into the time that the tracker may wait
 ├── RepositoryError           1  the repository cannot be read or written
 ├── RestoreError              1  nothing was restored, or not all of it
 ├── ScheduleError             1  the crontab could not be read or written
@@ -65,6 +66,15 @@ class SourcePendingError(SourceError):
     """The source's database does not exist yet and never was in a backup."""
 
     exit_code = 3
+
+
+class TooSlowError(SourceError):
+    """The copy did not fit into the time that the tracker may wait; `rate` is what it made, in bytes per second."""
+
+    def __init__(self, message: str, *, rate: float, hint: str | None = None) -> None:
+        """Keep the rate for the next prediction."""
+        super().__init__(message, hint=hint)
+        self.rate = rate
 
 
 class RepositoryError(TrackerBackupError):

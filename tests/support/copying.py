@@ -21,8 +21,11 @@ def copy_of(
     directory = into / f"staging-{next(_number)}"
     directory.mkdir(mode=0o700)
     context.setdefault("deadline", time.monotonic() + 600)
-    mount = context.pop("mount", "directory")
-    source = Source("tracker", "sqlite", path, mount=mount)
+    context.setdefault("stack", into)
+    context.setdefault("state_directory", into / "state")
+    context.setdefault("note", lambda _text: None)
+    mount, service = context.pop("mount", "directory"), context.pop("service", None)
+    source = Source("tracker", "sqlite", path, mount=mount, service=service)
     return SqliteDriver().take(source, CopyContext(directory=directory, progress=progress, **context))
 
 

@@ -10,13 +10,14 @@ from tracker_backup.errors import TerminatedError, TrackerBackupError
 CODES = {
     "UsageError": 2, "ConfigurationError": 2, "PrivilegeError": 2, "SourceError": 1, "SourcePendingError": 3,
     "RepositoryError": 1, "RestoreError": 1, "ScheduleError": 1, "CommandError": 1, "PartialError": 3,
-    "LockHeldError": 4, "CheckFailedError": 5, "DeadlineError": 1,
+    "LockHeldError": 4, "CheckFailedError": 5, "DeadlineError": 1, "TooSlowError": 1,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "code"), CODES.items())
 def test_exit_codes(name: str, code: int) -> None:
-    error: TrackerBackupError = getattr(errors, name)("what happened")
+    more = {"rate": 1} if name == "TooSlowError" else {}
+    error: TrackerBackupError = getattr(errors, name)("what happened", **more)
 
     assert error.exit_code == code
     assert isinstance(error, TrackerBackupError)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.cli.streams import complain
 from tracker_backup.config.load import find_config, load_config
+from tracker_backup.containers.docker import MARKER_NAME
+from tracker_backup.errors import CommandError
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
 
@@ -24,8 +26,30 @@ _ON_EVERYBODYS_PATH = Path("/usr/local/bin")
 
 
 def load(arguments: Namespace) -> Config:
-    """Return the configuration that the command line means, checked."""
-    return load_config(find_config(arguments.instance, arguments.config))
+    """Return the configuration that the command line means, checked.
+
+    Whatever is started, it first undoes a pause whose owners have died.
+    """
+    config = load_config(find_config(arguments.instance, arguments.config))
+    if (config.state_directory / MARKER_NAME).exists() and os.access(config.state_directory, os.W_OK):
+        _undo_pause(config)
+    return config
+
+
+def _undo_pause(config: Config) -> None:
+    """Thaw what was left behind, which is hardly ever needed, and tell everybody who could want to know."""
+    from tracker_backup.containers.pause import thaw_left_behind
+    from tracker_backup.system.logs import LOGGER, logs_open
+
+    try:
+        thawed = thaw_left_behind(config.state_directory)
+        problem = f"thawed {', '.join(thawed)}, which a backup that died had left paused" if thawed else None
+    except CommandError as error:
+        problem = str(error)  # it must not keep anybody from what he wants to do, a restore perhaps
+    if problem is not None:
+        warn(problem)
+        with logs_open(config.log_file, config.instance):
+            LOGGER.warning("%s", problem)
 
 
 def repository_of(config: Config) -> Repository:

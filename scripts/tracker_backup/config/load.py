@@ -131,6 +131,9 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         rate_limit_mib_per_second=document.get("rate_limit_mib_per_second", 0),
         max_run_seconds=int(document.get("max_run_seconds", 21600)),
         max_write_stall_seconds=document.get("max_write_stall_seconds", 2),
+        max_pause_seconds=document.get("max_pause_seconds", 120),
+        sqlite_when_busy=document.get("sqlite_when_busy", "pause"),
+        sqlite_journal_mode=document.get("sqlite_journal_mode", "keep"),
         schedule=ScheduleSettings(
             target=schedule.get("target", "cron.d"),
             user=schedule.get("user", "root"),

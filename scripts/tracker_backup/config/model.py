@@ -64,6 +64,9 @@ class Config:
     rate_limit_mib_per_second: float
     max_run_seconds: int
     max_write_stall_seconds: float
+    max_pause_seconds: float
+    sqlite_when_busy: str
+    sqlite_journal_mode: str
     schedule: ScheduleSettings
     named_by: tuple[str, ...] = ()
     ping_url: str | None = field(default=None, repr=False)

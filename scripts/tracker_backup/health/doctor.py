@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import SourcePendingError, TrackerBackupError
+from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
+from tracker_backup.run.context import copy_context
 from tracker_backup.run.history import History
+from tracker_backup.run.rates import read_rates
 from tracker_backup.run.resolve import resolve_sources
-from tracker_backup.sources.sqlite.driver import plan_for
-from tracker_backup.sources.sqlite.opening import look_at
-from tracker_backup.sources.sqlite.strategy import switch_command
+from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import free_bytes
 from tracker_backup.system.process import find_program
 from tracker_backup.system.space import format_bytes, require_room
@@ -33,13 +34,14 @@ _MAIL_AGENT = "sendmail"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `level` is ok, warn or fail."""
+    """One thing that was looked at; `level` is ok, warn or fail, `pause_seconds` how long a service will be frozen."""
 
     level: str
     what: str
     remedy: str = ""
+    pause_seconds: float = 0.0
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | float]:
         """Return it as `doctor --json` shows it."""
         return asdict(self)
 
@@ -103,7 +105,7 @@ def _repository(config: Config) -> Iterator[Finding]:
 
 def _sources(config: Config) -> Iterator[Finding]:
     repository = Repository(config.repository, config.staging)
-    history = History(repository.manifests())
+    history = History(repository.manifests(), read_rates(config.state_directory))
     resolved = resolve_sources(config)
     for note in resolved.notes:
         yield Finding(WARN, note)
@@ -125,16 +127,19 @@ def _sources(config: Config) -> Iterator[Finding]:
 
 
 def _source(config: Config, source: Source, history: History) -> tuple[Finding, int]:
-    database = look_at(source.path)
-    plan = plan_for(source, database, history.rate(source.name), config.max_write_stall_seconds)
-    size = database.file_bytes + database.wal_bytes
-    cost = "writes go on meanwhile"
-    remedy = ""
-    if plan.stall_limit_seconds is not None:
-        cost = f"the tracker's writes wait for about {plan.predicted_seconds:.1f} s"
-        remedy = f"in WAL mode they would not wait at all: {switch_command(str(source.path))}"
-    what = f"{source.name}: {source.path}, {database.journal_mode} mode, {format_bytes(size)}, copied in about "
-    return Finding(OK, f"{what}{plan.predicted_seconds:.1f} s; {cost}", remedy), size
+    context = copy_context(
+        config, history, source, config.staging, SilentReporter(), deadline=time.monotonic() + config.max_run_seconds
+    )
+    forecast = driver_for(source.type).forecast(source, context)
+    cost = "the tracker goes on meanwhile"
+    if forecast.pause_seconds:
+        cost = f"its service is paused for about {forecast.pause_seconds:.1f} s"
+    elif forecast.stall_seconds:
+        cost = f"the tracker's writes wait for about {forecast.stall_seconds:.1f} s"
+    size = format_bytes(forecast.raw_bytes)
+    what = f"{source.name}: {source.path}, {size}, {forecast.method}, copied in about {forecast.seconds:.1f} s; {cost}"
+    level = WARN if forecast.pause_seconds else OK
+    return Finding(level, what, forecast.advice, forecast.pause_seconds), forecast.raw_bytes
 
 
 def _room(config: Config, source: Source, size: int, history: History) -> Finding:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import RepositoryError
 from tracker_backup.health.status import Status, status_from_json
-from tracker_backup.system.files import write_atomically
+from tracker_backup.system.files import make_public_directory, write_atomically
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,9 +24,7 @@ def write_status(directory: Path, status: Status, now: datetime) -> None:
     """
     path = directory / _NAME
     try:
-        for missing in [path for path in (*reversed(directory.parents), directory) if not path.exists()]:
-            missing.mkdir()
-            missing.chmod(0o755)  # whatever the umask: these are for others to enter
+        make_public_directory(directory)
         write_atomically(path, (json.dumps(status.to_json(now), indent=2) + "\n").encode(), 0o644)
     except OSError as error:
         raise RepositoryError(f"cannot write {path}: {error.strerror}") from error

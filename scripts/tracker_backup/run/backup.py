@@ -19,6 +19,7 @@ from tracker_backup.errors import (
     RepositoryError,
     SourceError,
     SourcePendingError,
+    TooSlowError,
 )
 from tracker_backup.repository.manifest import (
     DAMAGED,
@@ -32,9 +33,10 @@ from tracker_backup.repository.manifest import (
     Manifest,
     format_time,
 )
-from tracker_backup.run.history import History
+from tracker_backup.run.history import COPYING, History
 from tracker_backup.run.pipeline import Pipeline
 from tracker_backup.run.prune import prune
+from tracker_backup.run.rates import forget_rate, note_rate, read_rates
 from tracker_backup.run.resolve import choose, resolve_sources
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.space import fits_in_memory
@@ -138,7 +140,8 @@ class BackupRun:
         sources = choose(resolved.sources, request.sources or request.job.sources)
         self._prune()  # first what was condemned after the last good run: a full disk must heal
         # What the clock says is still to come was made under another clock, and predicts nothing.
-        history = History([item for item in self._repository.manifests() if item.started <= started])
+        known = [item for item in self._repository.manifests() if item.started <= started]
+        history = History(known, read_rates(self._config.state_directory))
         pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
         with self._incoming(started, request.job_name) as incoming:
             harvest = self._take(sources, incoming, pipeline, history, discovered=resolved.discovered)
@@ -187,8 +190,12 @@ class BackupRun:
             except (SourceError, CheckFailedError, CommandError, RepositoryError, OSError) as error:
                 may_come = discovered and history.last(source.name) is None
                 failure = _failure(source, error, may_come=may_come)
+                if isinstance(error, TooSlowError):
+                    self._note_rate(source, error.rate)
                 incoming.drop_unless({artifact.file for artifact in harvest.good})
             else:
+                if done.artifact.method in COPYING:
+                    self._note_rate(source, None)
                 if done.damage is None:
                     self._tell_unverified(done.artifact)
                     harvest.good.append(done.artifact)
@@ -199,6 +206,16 @@ class BackupRun:
             harvest.failures.append(failure)
             self._reporter.warn(f"{failure.source}: {failure.message}")
         return harvest
+
+    def _note_rate(self, source: Source, rate: float | None) -> None:
+        """Note the rate of a copy that was given up; forget it, with None, once there is a copy that was not."""
+        try:
+            if rate is None:
+                forget_rate(self._config.state_directory, source.name)
+            else:
+                note_rate(self._config.state_directory, source.name, rate)
+        except OSError as error:
+            self._reporter.warn(f"the rate of {source.name}'s copy cannot be noted: {error.strerror}: {error.filename}")
 
     def _tell_unverified(self, artifact: Artifact) -> None:
         if not artifact.good:

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 from tracker_backup.system.space import ASSUMED_RATIO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracker_backup.repository.manifest import Artifact, Manifest
 
 FULL_CHECK_EVERY = timedelta(days=7)
 _RATIO_MARGIN = 1.2
+COPYING = ("pinned", "paused")
+"""The methods that move every byte; a clone's seconds say nothing about the next copy's."""
 
 
 class History:
     """The readable manifests of a repository, oldest first."""
 
-    def __init__(self, manifests: Sequence[Manifest]) -> None:
-        """Keep the manifests."""
+    def __init__(self, manifests: Sequence[Manifest], given_up: Mapping[str, float] | None = None) -> None:
+        """Keep the manifests, and by source the rates of copies that were given up since."""
         self._manifests = manifests
+        self._given_up = given_up or {}
 
     def last(self, source: str) -> Artifact | None:
         """Return the newest artifact of a source."""
@@ -32,9 +35,11 @@ class History:
         return None
 
     def rate(self, source: str) -> float | None:
-        """Return the last copy's rate in bytes per second; None for one that was too short to tell."""
+        """Return the last copy's rate in bytes per second; None for one that was too short to tell, or no copy."""
+        if source in self._given_up:
+            return self._given_up[source]
         artifact = self.last(source)
-        if artifact is None or artifact.copy_seconds < 0.05:  # noqa: PLR2004 - start-up dominates below
+        if artifact is None or artifact.method not in COPYING or artifact.copy_seconds < 0.05:  # noqa: PLR2004 - start-up dominates below
             return None
         return artifact.raw_bytes / artifact.copy_seconds
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import CheckFailedError
 from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
 from tracker_backup.run.artifact import Stored, compress, read_back
-from tracker_backup.sources.interface import CopyContext, Snapshot, Source
+from tracker_backup.run.context import copy_context
+from tracker_backup.sources.interface import Snapshot, Source
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import remove_tree
 from tracker_backup.system.space import fits_in_memory, require_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tracker_backup.config.model import Config
     from tracker_backup.report.reporter import Reporter
@@ -61,7 +61,10 @@ class Pipeline:
         try:
             self._require_room(source, incoming)
             with self._phase("copy", source):
-                snapshot = driver.take(source, self._context(source, staging))
+                snapshot = driver.take(
+                    source,
+                    copy_context(self._config, self._history, source, staging, self._reporter, deadline=self._deadline),
+                )
             check = None
             if self._config.check != "none":
                 check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
@@ -115,16 +118,6 @@ class Pipeline:
                 (incoming.staging, raw, f"the raw snapshot of {source.name}"),
                 (incoming.artifacts, packed, "its artifact"),
             ]
-        )
-
-    def _context(self, source: Source, directory: Path) -> CopyContext:
-        return CopyContext(
-            directory=directory,
-            deadline=self._deadline,
-            progress=self._reporter.progress,
-            rate_limit_bytes_per_second=self._config.rate_limit_mib_per_second * 1024**2,
-            max_write_stall_seconds=self._config.max_write_stall_seconds,
-            last_rate=self._history.rate(source.name),
         )
 
     def _threads(self) -> int:

@@ -33,14 +33,22 @@ class CopyContext:
     """What a driver needs to take a snapshot.
 
     `directory` is private and empty; `deadline` is a moment of the monotonic clock; `progress` is told bytes done
-    and bytes in all; `last_rate` is the previous copy's rate in bytes per second, where there was one.
+    and bytes in all, `note` what a person should know; `last_rate` is the rate of an earlier copy in bytes per second,
+    where there was one. `stack` and `state_directory` are where a service to pause is looked for and noted; `when_busy`
+    is `pause` or `refuse`; `switch_to_wal` asks for the switch before the copy.
     """
 
     directory: Path
     deadline: float
     progress: Callable[[int, int], None]
+    note: Callable[[str], None]
+    stack: Path
+    state_directory: Path
     rate_limit_bytes_per_second: float = 0
     max_write_stall_seconds: float = 2
+    max_pause_seconds: float = 120
+    when_busy: str = "pause"
+    switch_to_wal: bool = False
     last_rate: float | None = None
 
 
@@ -83,6 +91,18 @@ class CheckResult:
         }
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What the next copy will cost: seconds in all, of waiting writes, of a frozen service; `advice` on paying less."""
+
+    method: str
+    raw_bytes: int
+    seconds: float
+    stall_seconds: float
+    pause_seconds: float
+    advice: str = ""
+
+
 class RunningCheck(Protocol):
     """A check in a process of its own."""
 
@@ -103,6 +123,12 @@ class Driver(Protocol):
         """Take a snapshot.
 
         Raises SourceError, with what to do, when it cannot be had, and DeadlineError when the run's time is over.
+        """
+
+    def forecast(self, source: Source, context: CopyContext) -> Forecast:
+        """Return what a copy would cost now, and change nothing.
+
+        Raises what :meth:`take` would raise before it copies.
         """
 
     def start_check(self, path: Path, *, full: bool, low_priority: bool) -> RunningCheck:

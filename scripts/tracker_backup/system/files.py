@@ -56,6 +56,13 @@ def create_private(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+def make_public_directory(path: Path) -> None:
+    """Make a directory that others may enter, and those above it, whatever the umask; those that exist stay."""
+    for missing in [path for path in (*reversed(path.parents), path) if not path.exists()]:
+        missing.mkdir(exist_ok=True)
+        missing.chmod(0o755)
+
+
 def make_private_directory(path: Path) -> None:
     """Create a directory (and its parents) that only its owner can enter; an existing one is left as it is."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

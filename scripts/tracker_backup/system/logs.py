@@ -6,6 +6,8 @@ import contextlib
 import logging
 import sys
 import syslog
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LOGGER = logging.getLogger("tracker_backup")
@@ -86,6 +88,18 @@ def open_logs(log_file: Path, instance: str) -> None:
         logging.Formatter("%(asctime)s %(levelname)s [%(process)d] %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     )
     LOGGER.addHandler(handler)
+
+
+@contextmanager
+def logs_open(log_file: Path, instance: str) -> Iterator[None]:
+    """Open the logs for a word in passing; see :func:`open_logs`."""
+    open_logs(log_file, instance)
+    try:
+        yield
+    finally:
+        for handler in list(LOGGER.handlers):
+            LOGGER.removeHandler(handler)
+            handler.close()
 
 
 def _complain(text: str) -> None:

@@ -284,6 +284,21 @@ def test_a_source_disk_that_fills_up_is_left_alone(
     assert locks_of(os.getpid(), database) == []
 
 
+@needs_root
+def test_a_disk_that_its_wal_fills_up_is_left_to_the_tracker(tmp_path: Path, small_steps: None) -> None:
+    """A real one: what is left is for the tracker, which goes on as soon as the copy is given up."""
+    with small_disk(tmp_path / "disk", 128) as disk:
+        path = disk / "tracker.db"
+        build_database(path, mib=1)
+        with OtherProcess(path) as tracker:
+            with pytest.raises(SourceError, match=r"disk of .*/disk/tracker.db is nearly full"):
+                copy_of(path, tmp_path, once(lambda: fill(disk, 16 * 1024**2)))
+
+            assert locks_of(os.getpid(), path) == []
+            tracker.run("UPDATE torrents SET completed = 1")
+            assert tracker.run("PRAGMA wal_checkpoint(TRUNCATE)") == [[0, 0, 0]]
+
+
 def test_a_copy_that_is_complete_is_not_given_up_for_a_full_source_disk(
     tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,15 @@ def test_all_errors_are_told_at_once_with_their_paths(tmp_path: Path) -> None:
         ({"max_write_stall_seconds": float("nan")}, "max_write_stall_seconds: not a number that can be reckoned with"),
         ({"max_write_stall_seconds": float("inf")}, "max_write_stall_seconds: inf is more than 3600"),
         ({"max_write_stall_seconds": 0}, "max_write_stall_seconds: 0 is not more than 0"),
+        ({"max_pause_seconds": 0}, "max_pause_seconds: 0 is not more than 0"),
+        ({"max_pause_seconds": -1}, "max_pause_seconds: -1 is not more than 0"),
+        ({"max_pause_seconds": float("inf")}, "max_pause_seconds: inf is more than 3600"),
+        ({"max_pause_seconds": float("nan")}, "max_pause_seconds: not a number that can be reckoned with"),
+        ({"max_pause_seconds": "2m"}, "max_pause_seconds: '2m' is not a number"),
+        ({"sqlite_when_busy": "wait"}, "sqlite_when_busy: 'wait' is none of pause, refuse"),
+        ({"sqlite_when_busy": None}, "sqlite_when_busy: nothing is none of pause, refuse"),
+        ({"sqlite_journal_mode": "WAL"}, "sqlite_journal_mode: 'WAL' is none of keep, wal"),
+        ({"sqlite_journal_mode": "delete"}, "sqlite_journal_mode: 'delete' is none of keep, wal"),
         ({"rate_limit_mib_per_second": "fast"}, "rate_limit_mib_per_second: 'fast' is not a number"),
         ({"ping_url": "ftp://ping.invalid"}, "ping_url: the value is not an http or https address"),
         ({"schedule": {"target": "systemd"}}, "schedule.target: 'systemd' is not cron.d, crontab, or an absolute path"),
@@ -344,3 +353,14 @@ def test_nothing_but_stack_and_repository_is_required(tmp_path: Path) -> None:
     assert [(job.name, job.schedule, job.keep) for job in config.jobs] == [("daily", "0 3 * * *", Keep(2, 7))]
     assert config.sources is None
     assert stat.S_IMODE(config.file.stat().st_mode) == 0o600
+
+
+def test_what_a_copy_may_cost_is_taken_over(tmp_path: Path) -> None:
+    costs = {
+        "max_write_stall_seconds": 0.5, "max_pause_seconds": 7, "sqlite_when_busy": "refuse",
+        "sqlite_journal_mode": "wal",
+    }  # fmt: skip
+
+    config = load(tmp_path, **costs)
+
+    assert {key: getattr(config, key) for key in costs} == costs

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import DeadlineError, SourceError
+from tracker_backup.errors import DeadlineError, SourceError, TooSlowError
 from tracker_backup.sources.sqlite.opening import LOCK_TIMEOUT_SECONDS, explain, open_source, primary_code
 from tracker_backup.sources.sqlite.strategy import ways_out
 from tracker_backup.system.files import create_private, flush_and_drop, free_bytes
@@ -24,6 +24,7 @@ from tracker_backup.system.files import create_private, flush_and_drop, free_byt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tracker_backup.containers.pause import Pause
     from tracker_backup.sources.interface import CopyContext
     from tracker_backup.sources.sqlite.opening import DatabaseFile
 
@@ -47,35 +48,47 @@ class PinnedCopy:
 
 
 def copy_pinned(
-    database: DatabaseFile, target: Path, context: CopyContext, stall_limit_seconds: float | None
+    database: DatabaseFile,
+    target: Path,
+    context: CopyContext,
+    limit_seconds: float | None,
+    pause: Pause | None = None,
 ) -> PinnedCopy:
     """Copy a live database into the new private file `target`.
 
-    With `stall_limit_seconds` the copy is given up when it has held its lock for that long (rollback journals, where
-    writers wait meanwhile); nothing is flushed then before the lock is released.
+    With `limit_seconds` the copy is given up when it has held its lock for that long (rollback journals, where
+    writers wait meanwhile); nothing is flushed then before the lock is released. A `pause` freezes them once the lock
+    is held and thaws them once it is released: a writer that was frozen with a lock of its own would never let go, and
+    one that is thawed too early would wait again.
 
-    Raises SourceError when SQLite cannot read it, the disk of either side fills up, the file is replaced meanwhile or
-    the stall limit passes; DeadlineError when the run's time is over. `target` is left for the caller to remove.
+    Raises SourceError when SQLite cannot read it, the disk of either side fills up, or the file is replaced meanwhile;
+    TooSlowError when the limit passes; DeadlineError when the run's time is over. `target` is left for the caller to
+    remove.
     """
     descriptor = create_private(target)  # kept open: closing any descriptor of it would drop SQLite's locks
     try:
         with closing(open_source(database)) as source, closing(_open_target(target)) as copy:
-            steps = _Steps(database, target, descriptor, context, stall_limit_seconds)
-            snapshot_at = _pin(source, database)
+            steps = _Steps(database, target, descriptor, context, limit_seconds, pause)
+            snapshot_at = pin(source, database)
             steps.begin()
-            _refuse_switched(database, stall_limit_seconds)
-            try:
-                source.backup(copy, pages=steps.chunk_pages, progress=steps.after_step, sleep=0)
-            except sqlite3.Error as error:
-                raise _explain_copy(error, database, target) from error
-            if not source.in_transaction:
+            _refuse_switched(database, limit_seconds)
+            with nullcontext() if pause is None else pause.frozen():
+                try:
+                    source.backup(copy, pages=steps.chunk_pages, progress=steps.after_step, sleep=0)
+                except sqlite3.Error as error:
+                    raise _explain_copy(error, database, target) from error
+                finally:
+                    # A frozen writer is thawed only after the lock is gone, however the copy ended.
+                    pinned = source.in_transaction
+                    if pinned:
+                        source.execute("ROLLBACK")
+                    locked_seconds = steps.elapsed()
+            if not pinned:
                 raise SourceError(f"{database.path}: the snapshot was lost during the copy", hint="report this")
-            source.execute("ROLLBACK")
-            locked_seconds = steps.elapsed()
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _refuse_replaced(database)
+    refuse_replaced(database)
     return PinnedCopy(snapshot_at, locked_seconds, steps.restarts)
 
 
@@ -83,7 +96,13 @@ class _Steps:
     """What happens between two steps of the copy."""
 
     def __init__(
-        self, database: DatabaseFile, target: Path, descriptor: int, context: CopyContext, stall_limit: float | None
+        self,
+        database: DatabaseFile,
+        target: Path,
+        descriptor: int,
+        context: CopyContext,
+        stall_limit: float | None,
+        pause: Pause | None,
     ) -> None:
         chunk = CHUNK_BYTES if stall_limit is None else LOCKED_CHUNK_BYTES
         self.chunk_pages = max(1, chunk // database.page_size)
@@ -93,6 +112,7 @@ class _Steps:
         self._descriptor = descriptor
         self._context = context
         self._stall_limit = stall_limit
+        self._pause = pause
         self._remaining: int | None = None
         self._began = time.monotonic()
 
@@ -107,7 +127,7 @@ class _Steps:
     def after_step(self, status: int, remaining: int, total: int) -> None:
         """Called by SQLite's backup after each step, with pages remaining and in all."""
         if status & 0xFF == sqlite3.SQLITE_FULL:
-            raise _no_room(self._target)
+            raise no_room(self._target)
         if status not in _STEP_OK:
             # Python would try again for ever; the pinned source cannot be busy, so the copy itself is in trouble.
             raise SourceError(f"cannot write {self._target}: SQLite says {status}", hint="look at its disk")
@@ -120,10 +140,17 @@ class _Steps:
             if remaining:
                 self._watch_source_disk()
         elif self.elapsed() > self._stall_limit and remaining:
-            raise SourceError(
-                f"{self._database.path} could not be copied within max_write_stall_seconds "
-                f"({self._stall_limit:g} s): {done} of {total * self._database.page_size} bytes were",
+            raise TooSlowError(
+                f"{self._database.path} could not be copied in the {self._stall_limit:g} s for which the tracker may "
+                f"be {'kept waiting' if self._pause is None else 'paused'}: {done} of "
+                f"{total * self._database.page_size} bytes were",
+                rate=done / self.elapsed(),
                 hint=ways_out(str(self._database.path)),
+            )
+        if self._pause is not None and remaining and (why := self._pause.lost()) is not None:
+            raise SourceError(
+                f"the copy of {self._database.path} was given up, so that nobody waits for it: {why}",
+                hint="run the backup again when the service runs",
             )
         if time.monotonic() > self._context.deadline:
             raise DeadlineError(
@@ -157,7 +184,8 @@ def _open_target(target: Path) -> sqlite3.Connection:
     return connection
 
 
-def _pin(source: sqlite3.Connection, database: DatabaseFile) -> datetime:
+def pin(source: sqlite3.Connection, database: DatabaseFile) -> datetime:
+    """Take the snapshot on a connection and return when it was; raises SourceError when the lock is not to be had."""
     give_up = time.monotonic() + LOCK_TIMEOUT_SECONDS
     source.execute("BEGIN")
     while True:
@@ -170,24 +198,34 @@ def _pin(source: sqlite3.Connection, database: DatabaseFile) -> datetime:
                 raise explain(error, database.path) from error
 
 
+def pinned_in_wal_mode(database: DatabaseFile) -> bool:
+    """Return the mode that a database was pinned in, which may not be the one that it was seen in.
+
+    SQLite takes a -wal for what it is wherever it finds one, and nobody can make or remove it under the pin; to ask for
+    the journal mode would parse the schema, which may be too new for us.
+    """
+    return database.path.with_name(database.path.name + "-wal").exists()
+
+
 def _refuse_switched(database: DatabaseFile, stall_limit_seconds: float | None) -> None:
     """Refuse a database that left WAL mode between the look at it and the lock: writers would wait without a limit."""
-    wal = database.path.with_name(database.path.name + "-wal")
-    if stall_limit_seconds is None and not wal.exists():
+    if stall_limit_seconds is None and not pinned_in_wal_mode(database):
         raise SourceError(f"{database.path} has left WAL mode at this very moment", hint="run the backup again")
 
 
 def _explain_copy(error: sqlite3.Error, database: DatabaseFile, target: Path) -> SourceError:
     if primary_code(error) == sqlite3.SQLITE_FULL:
-        return _no_room(target)
+        return no_room(target)
     return explain(error, database.path)
 
 
-def _no_room(target: Path) -> SourceError:
+def no_room(target: Path) -> SourceError:
+    """Return the error for a copy whose disk is full."""
     return SourceError(f"no room left for {target}", hint="make room there, or name another disk with `staging`")
 
 
-def _refuse_replaced(database: DatabaseFile) -> None:
+def refuse_replaced(database: DatabaseFile) -> None:
+    """Raise SourceError when another file has taken the database's place."""
     try:
         status = database.path.stat()
     except OSError as error:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tracker_backup.sources.interface import Snapshot
+from tracker_backup.containers.docker import MARKER_NAME, RUNNING, service_containers
+from tracker_backup.containers.pause import Pause
+from tracker_backup.sources.interface import Forecast, Snapshot
 from tracker_backup.sources.sqlite.check import SqliteCheck
-from tracker_backup.sources.sqlite.copy import copy_pinned
+from tracker_backup.sources.sqlite.clone import CloneUnavailableError, clone_pinned
+from tracker_backup.sources.sqlite.copy import PinnedCopy, copy_pinned
+from tracker_backup.sources.sqlite.facts import gather_facts, limits_of, without_clones
 from tracker_backup.sources.sqlite.opening import look_at, read_header
-from tracker_backup.sources.sqlite.strategy import Plan, plan_copy
+from tracker_backup.sources.sqlite.recovery import recover_copy
+from tracker_backup.sources.sqlite.strategy import CLONE, PAUSED, RECOVERED, Plan, plan_copy, switch_command
+from tracker_backup.sources.sqlite.switch import reason_against, switch_to_wal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tracker_backup.containers.docker import Container
     from tracker_backup.sources.interface import CopyContext, Source
     from tracker_backup.sources.sqlite.opening import DatabaseFile
 
@@ -29,27 +37,29 @@ class SqliteDriver:
 
         Raises SourcePendingError where there is none, SourceError where it cannot be copied at a bearable cost.
         """
-        database = look_at(source.path)
-        plan = plan_for(source, database, context.last_rate, context.max_write_stall_seconds)
+        database = _in_wal_mode(source, context) if context.switch_to_wal else look_at(source.path)
         target = context.directory / f"{source.name}{self.restored_suffix}"
-        copy = copy_pinned(database, target, context, plan.stall_limit_seconds)
-        header = read_header(target)
-        return Snapshot(
-            source=source,
-            path=target,
-            snapshot_at=copy.snapshot_at,
-            raw_bytes=target.stat().st_size,
+        facts = gather_facts(source, database, context)
+        try:
+            taken = _carry_out(plan_copy(facts, limits_of(context)), source, database, target, context)
+        except CloneUnavailableError:
+            plan = plan_copy(without_clones(facts, source, context), limits_of(context))
+            taken = _carry_out(plan, source, database, target, context)
+        return _snapshot(source, target, taken)
+
+    def forecast(self, source: Source, context: CopyContext) -> Forecast:
+        """Return what a copy would cost now, and change nothing."""
+        database = look_at(source.path)
+        facts = gather_facts(source, database, context)
+        switched = context.switch_to_wal and source.mount != "file" and reason_against(database) is None
+        plan = plan_copy(replace(facts, wal_mode=True) if switched else facts, limits_of(context))
+        return Forecast(
             method=plan.method,
-            seconds=copy.locked_seconds,  # not what was spent waiting for the lock: the next prediction rests on this
-            write_stall_seconds=copy.locked_seconds if plan.stall_limit_seconds is not None else 0.0,
-            engine={
-                "name": "sqlite",
-                "library": sqlite3.sqlite_version,
-                "journal_mode": "wal" if header["wal_mode"] else "rollback",
-                "page_size": header["page_size"],
-                "page_count": header["page_count"],
-                "restarts": copy.restarts,
-            },
+            raw_bytes=database.file_bytes + database.wal_bytes,
+            seconds=plan.predicted_seconds,
+            stall_seconds=plan.stall_seconds,
+            pause_seconds=plan.pause_seconds,
+            advice=_advice(source, database, plan),
         )
 
     def start_check(self, path: Path, *, full: bool, low_priority: bool) -> SqliteCheck:
@@ -62,13 +72,82 @@ class SqliteDriver:
         return database.file_bytes + database.wal_bytes
 
 
-def plan_for(source: Source, database: DatabaseFile, last_rate: float | None, max_write_stall_seconds: float) -> Plan:
-    """Choose how a database is copied; raises SourceError where no bearable way is open."""
-    return plan_copy(
-        path=str(source.path),
-        wal_mode=database.wal_mode,
-        mount=source.mount,
-        raw_bytes=database.file_bytes,
-        rate=last_rate,
-        max_write_stall_seconds=max_write_stall_seconds,
+def _advice(source: Source, database: DatabaseFile, plan: Plan) -> str:
+    cost = plan.stall_seconds + plan.pause_seconds
+    if not cost or source.mount == "file":
+        return ""
+    return (
+        f"in WAL mode it would cost the tracker 0 s instead of {cost:.1f}, every night: set sqlite_journal_mode: wal, "
+        f"or once: {switch_command(str(database.path))}"
+    )
+
+
+def _in_wal_mode(source: Source, context: CopyContext) -> DatabaseFile:
+    """Switch a database to WAL where that is possible; where it is not, say so and go on with what it is."""
+    database = look_at(source.path)
+    if database.wal_mode:
+        return database
+    problem: str | None = "its container sees this single file only, and would keep the -wal to itself"
+    if source.mount != "file":
+        problem = switch_to_wal(database, context.max_write_stall_seconds)
+    if problem is None:
+        context.note(f"{source.path} was switched to WAL mode")
+    else:
+        context.note(f"{source.path} could not be switched to WAL mode tonight: {problem}")
+    return look_at(source.path)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A copy, how it was made, and the seconds for which the tracker waited and was frozen."""
+
+    plan: Plan
+    copy: PinnedCopy
+    stall_seconds: float
+    pause_seconds: float = 0.0
+
+
+def _carry_out(plan: Plan, source: Source, database: DatabaseFile, target: Path, context: CopyContext) -> _Taken:
+    """Copy as planned."""
+    if plan.method == CLONE:
+        copy = clone_pinned(database, target)
+        return _Taken(plan, copy, copy.locked_seconds)
+    if plan.method == RECOVERED:
+        return _Taken(plan, recover_copy(database, target, context), 0.0)
+    if plan.method == PAUSED and source.service is not None:
+        containers = service_containers(context.stack, source.service)
+        if running := [container for container in containers if container.state == RUNNING]:
+            return _copy_paused(running, plan, database, target, context)
+    copy = copy_pinned(database, target, context, plan.limit_seconds)
+    return _Taken(plan, copy, 0.0 if plan.limit_seconds is None else copy.locked_seconds)
+
+
+def _copy_paused(
+    running: list[Container], plan: Plan, database: DatabaseFile, target: Path, context: CopyContext
+) -> _Taken:
+    with Pause(running, context.state_directory / MARKER_NAME, context.max_pause_seconds) as pause:
+        copy = copy_pinned(database, target, context, plan.limit_seconds, pause)
+    # While it is frozen the tracker does not wait: it waited from the lock until it was.
+    return _Taken(plan, copy, pause.freezing_seconds, pause.seconds)
+
+
+def _snapshot(source: Source, target: Path, taken: _Taken) -> Snapshot:
+    header, copy = read_header(target), taken.copy
+    return Snapshot(
+        source=source,
+        path=target,
+        snapshot_at=copy.snapshot_at,
+        raw_bytes=target.stat().st_size,
+        method=taken.plan.method,
+        seconds=copy.locked_seconds,  # not what was spent waiting for the lock: the next prediction rests on this
+        write_stall_seconds=taken.stall_seconds,
+        pause_seconds=taken.pause_seconds,
+        engine={
+            "name": "sqlite",
+            "library": sqlite3.sqlite_version,
+            "journal_mode": "wal" if header["wal_mode"] else "rollback",
+            "page_size": header["page_size"],
+            "page_count": header["page_count"],
+            "restarts": copy.restarts,
+        },
     )

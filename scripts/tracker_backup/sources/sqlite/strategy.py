@@ -1,4 +1,4 @@
-"""Decide how a database is copied, from facts alone."""
+"""Decide how a database is copied, from facts alone: what it costs the tracker, and what the configuration allows."""
 
 from __future__ import annotations
 
@@ -7,52 +7,107 @@ from dataclasses import dataclass
 
 from tracker_backup.errors import SourceError
 
-ASSUMED_RATE = 200 * 1024 * 1024
-"""Bytes per second that a copy is taken to make where none was measured yet."""
+PINNED, CLONE, PAUSED, RECOVERED = "pinned", "clone", "paused", "recovered"
+RUNNING, STOPPED, NOT_ASKED = "running", "stopped", "not asked"
 
 _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known of a database before it is touched.
+
+    `rate` is in bytes per second, of the last copy or of a trial. `clones`: it and staging are on one file system that
+    shares blocks. `recovery`: why it can only be recovered in staging. `service` is `running`, `stopped`, or a
+    sentence that says why its container cannot be paused.
+    """
+
+    path: str
+    wal_mode: bool
+    mount: str
+    raw_bytes: int
+    rate: float
+    clones: bool
+    recovery: str | None
+    service: str
+
+    @property
+    def seconds(self) -> float:
+        """How long a copy is expected to take."""
+        return self.raw_bytes / self.rate
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a copy may cost the tracker; `when_busy` is `pause` or `refuse`."""
+
+    max_write_stall_seconds: float
+    max_pause_seconds: float
+    when_busy: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """How a database is copied: `stall_limit_seconds` is None where the tracker's writes go on meanwhile."""
+    """How a database is copied: `limit_seconds` is how long its lock may be held, None where nobody waits for it.
+
+    `predicted_seconds` is for the whole copy, of which writers wait for `stall_seconds`, or are frozen for
+    `pause_seconds`.
+    """
 
     method: str
-    stall_limit_seconds: float | None
+    limit_seconds: float | None
     predicted_seconds: float
+    stall_seconds: float = 0.0
+    pause_seconds: float = 0.0
 
 
-def plan_copy(
-    *, path: str, wal_mode: bool, mount: str, raw_bytes: int, rate: float | None, max_write_stall_seconds: float
-) -> Plan:
-    """Choose the way of copying a database of `raw_bytes` bytes; `rate` is the last copy's, in bytes per second.
+def plan_copy(facts: Facts, limits: Limits) -> Plan:
+    """Choose the way of copying that costs the tracker least.
 
-    Raises SourceError, with the ways out, where none of the ways that cost the tracker little enough is open.
+    Raises SourceError, with the ways out, where none is open that costs it little enough.
     """
-    predicted = raw_bytes / (rate or ASSUMED_RATE)
-    if wal_mode and mount == "file":
+    if facts.wal_mode and facts.mount == "file":
         raise SourceError(
-            f"{path} is in WAL mode and its container sees this single file only: its newest rows lie in a -wal file "
-            "inside the container, where the host cannot see them",
+            f"{facts.path} is in WAL mode and its container sees this single file only: its newest rows lie in a -wal "
+            "file inside the container, where the host cannot see them",
             hint="mount the directory that holds the database instead of the file",
         )
-    if wal_mode:
-        return Plan("pinned", None, predicted)
-    if predicted > max_write_stall_seconds:
-        raise SourceError(
-            f"{path} has a rollback journal and {raw_bytes / _MIB:.0f} MiB: copying it would stop the tracker's writes "
-            f"for about {predicted:.1f} s, and max_write_stall_seconds is {max_write_stall_seconds:g}",
-            hint=ways_out(path),
-        )
-    return Plan("pinned", max_write_stall_seconds, predicted)
+    seconds = facts.seconds
+    if facts.recovery is not None:
+        return Plan(RECOVERED, None, seconds)
+    if facts.clones:
+        return Plan(CLONE, None if facts.wal_mode else limits.max_write_stall_seconds, 0.1)
+    if facts.wal_mode:
+        return Plan(PINNED, None, seconds)
+    if seconds <= limits.max_write_stall_seconds:
+        return Plan(PINNED, limits.max_write_stall_seconds, seconds, stall_seconds=seconds)
+    if facts.service == STOPPED and seconds <= limits.max_pause_seconds:
+        return Plan(PINNED, limits.max_pause_seconds, seconds)  # nobody is there who could wait
+    if limits.when_busy == "pause" and facts.service == RUNNING and seconds <= limits.max_pause_seconds:
+        return Plan(PAUSED, limits.max_pause_seconds, seconds, pause_seconds=seconds)
+    raise _refusal(facts, limits)
 
 
 def ways_out(path: str) -> str:
-    """Say what can be done about a rollback-mode database that is too large to be copied within the stall limit."""
+    """Say what can be done about a rollback-mode database that is too large to be copied within the limits."""
     return (
-        f"switch it to WAL once, which works while the tracker runs: {switch_command(path)}; "
-        "or raise max_write_stall_seconds"
+        f"switch it to WAL once, which works while the tracker runs: {switch_command(path)} "
+        "(or let `sqlite_journal_mode: wal` do it); or raise the limit; or keep it, and `staging`, on one XFS or btrfs"
     )
+
+
+def _refusal(facts: Facts, limits: Limits) -> SourceError:
+    what = (
+        f"{facts.path} has a rollback journal and {facts.raw_bytes / _MIB:.0f} MiB: copying it would stop the "
+        f"tracker's writes for {facts.seconds:.1f} s, and max_write_stall_seconds is {limits.max_write_stall_seconds:g}"
+    )
+    if limits.when_busy != "pause":
+        why = "sqlite_when_busy is refuse"
+    elif facts.service in (RUNNING, STOPPED):
+        why = f"max_pause_seconds is {limits.max_pause_seconds:g}"
+    else:
+        why = f"its service cannot be paused: {facts.service}"
+    return SourceError(f"{what}; {why}", hint=ways_out(facts.path))
 
 
 def switch_command(path: str) -> str:

@@ -1,0 +1,46 @@
+"""Disks of their own, of the kinds of file system that share blocks: files behind loop devices, for root only."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+KINDS = {
+    "xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"],
+    "btrfs": ["mkfs.btrfs", "-q"],
+    "xfs without reflink": ["mkfs.xfs", "-q", "-m", "reflink=0"],
+}
+
+
+@contextlib.contextmanager
+def cloning_disk(path: Path, kind: str = "xfs", mib: int = 512) -> Iterator[Path]:
+    """Mount a new file system of one of `KINDS` on a new directory, for the time of the block."""
+    image = path.with_name(f"{path.name}.image")
+    with image.open("wb") as file:
+        file.truncate(mib * 1024**2)
+    path.mkdir()
+    # mkfs.btrfs tells of changed defaults on stdout, whatever one asks for.
+    subprocess.run([*KINDS[kind], str(image)], check=True, stdout=subprocess.DEVNULL)
+    # mount sets the loop device to vanish with the last umount.
+    subprocess.run(["mount", "-o", "loop", str(image), str(path)], check=True)
+    try:
+        path.chmod(0o700)
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+        image.unlink()
+
+
+@contextlib.contextmanager
+def bound(path: Path, at: Path, *, read_only: bool = False) -> Iterator[Path]:
+    """Show a directory at a new place as well, where asked such that nothing can be written through it."""
+    at.mkdir()
+    subprocess.run(["mount", "--bind", str(path), str(at)], check=True)
+    try:
+        if read_only:
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(at)], check=True)
+        yield at
+    finally:
+        subprocess.run(["umount", str(at)], check=True)
