@@ -128,9 +128,12 @@ class Instance:
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the program and return at once."""
+        """Start the program and return at once.
+
+        Whoever runs the tests in the background may have made them ignore signals, and a program inherits that.
+        """
         return subprocess.Popen(
-            self.command(*arguments),
+            ["/usr/bin/env", "--default-signal=HUP,INT,TERM,PIPE", *self.command(*arguments)],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -32,4 +32,5 @@ def copy_context(
         when_busy=config.sqlite_when_busy,
         switch_to_wal=config.sqlite_journal_mode == "wal",
         last_rate=history.rate(source.name),
+        last_clone_seconds=history.clone_seconds(source.name),
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FULL_CHECK_EVERY = timedelta(days=7)
 _RATIO_MARGIN = 1.2
+_ASSUMED_CLONE_SECONDS = 0.1
 COPYING = ("pinned", "paused")
 """The methods that move every byte; a clone's seconds say nothing about the next copy's."""
 
@@ -42,6 +43,17 @@ class History:
         if artifact is None or artifact.method not in COPYING or artifact.copy_seconds < 0.05:  # noqa: PLR2004 - start-up dominates below
             return None
         return artifact.raw_bytes / artifact.copy_seconds
+
+    def clone_seconds(self, source: str) -> float:
+        """Return for how long the last clone of a source has held the lock; a guess where there was none.
+
+        It grows with the file's fragments, to which each clone adds.
+        """
+        for manifest in reversed(self._manifests):
+            artifact = manifest.artifact(source)
+            if artifact is not None and artifact.method == "clone":
+                return artifact.copy_seconds
+        return _ASSUMED_CLONE_SECONDS
 
     def ratio(self, source: str) -> float:
         """Return what part of its raw size a source's artifact will have, on the safe side."""

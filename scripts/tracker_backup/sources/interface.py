@@ -34,8 +34,9 @@ class CopyContext:
 
     `directory` is private and empty; `deadline` is a moment of the monotonic clock; `progress` is told bytes done
     and bytes in all, `note` what a person should know; `last_rate` is the rate of an earlier copy in bytes per second,
-    where there was one. `stack` and `state_directory` are where a service to pause is looked for and noted; `when_busy`
-    is `pause` or `refuse`; `switch_to_wal` asks for the switch before the copy.
+    where there was one, `last_clone_seconds` how long a clone has held the lock. `stack` and `state_directory` are
+    where a service to pause is looked for and noted; `when_busy` is `pause` or `refuse`; `switch_to_wal` asks for the
+    switch before the copy.
     """
 
     directory: Path
@@ -50,6 +51,7 @@ class CopyContext:
     when_busy: str = "pause"
     switch_to_wal: bool = False
     last_rate: float | None = None
+    last_clone_seconds: float = 0.1
 
 
 @dataclass(frozen=True)

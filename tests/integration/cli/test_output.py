@@ -208,7 +208,7 @@ def test_json_is_what_the_design_says(instance: Instance) -> None:
     assert "why" in discovered[0]
     assert {"state", "reasons", "jobs"} <= set(status)
     assert status["jobs"][0]["last_verified"] == instance.ids()[0]
-    assert {"level", "what", "remedy"} == set(doctor[0])
+    assert {"level", "what", "remedy", "pause_seconds"} == set(doctor[0])
 
 
 def test_status_of_nothing_is_json_too(tmp_path: Path) -> None:

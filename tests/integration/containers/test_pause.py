@@ -63,6 +63,23 @@ def test_the_seconds_are_told(installation: Installation, tracker: TrackerContai
     assert tracker.stop()["failed"] == 0
 
 
+def test_what_turns_out_too_slow_is_copied_in_a_pause_the_same_night(
+    installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly
+) -> None:
+    """It was expected to fit, and did not; nobody has to wait for the next night."""
+    installation.configure(max_write_stall_seconds=0.3)
+
+    with start_slowly(2) as running:
+        assert running.wait() == 0, running.said()
+
+    [artifact] = installation.listed()[-1]["artifacts"]
+    assert artifact["method"] == "paused"
+    assert "copied in a pause instead" in installation.log.read_text(encoding="utf-8")
+    assert not (installation.directory / "state" / "rates.json").exists()
+    assert tracker.state() == "running"
+    assert tracker.stop()["failed"] == 0
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [

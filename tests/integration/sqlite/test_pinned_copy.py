@@ -68,7 +68,7 @@ def once(action: Callable[[], object], after: int = 3) -> Callable[[int, int], N
     return progress
 
 
-@pytest.mark.parametrize("page_size", [512, 4096, 65536])
+@pytest.mark.parametrize("page_size", [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536])
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 def test_the_copy_is_the_snapshot_byte_for_byte(tmp_path: Path, small_steps: None, mode: str, page_size: int) -> None:
     """All bytes of all pages, those that are only in the WAL too; but for the four fields that belong to the copy."""

@@ -43,7 +43,13 @@ def plan(when_busy: str = "pause", **changes: Any) -> Plan:
 ROWS = {
     "WAL, however large": ({"wal_mode": True, "raw_bytes": 10**13}, Plan(PINNED, None, 10**13 / SECOND)),
     "a clone in WAL mode": ({"wal_mode": True, "clones": True, "raw_bytes": MINUTE}, Plan(CLONE, None, 0.1)),
-    "a clone with a rollback journal": ({"clones": True, "raw_bytes": 10**13}, Plan(CLONE, 2, 0.1)),
+    "a clone with a rollback journal": ({"clones": True, "raw_bytes": 10**13}, Plan(CLONE, 2, 0.1, 0.1)),
+    "a clone that took too long the last time": (
+        {"clones": True, "clone_seconds": 2.1}, Plan(PINNED, 2, 1, stall_seconds=1)
+    ),
+    "the same in WAL mode": (
+        {"clones": True, "clone_seconds": 2.1, "wal_mode": True}, Plan(CLONE, None, 2.1)
+    ),
     "it fits into the stall limit": ({}, Plan(PINNED, 2, 1, stall_seconds=1)),
     "it just fits": ({"raw_bytes": 2 * SECOND}, Plan(PINNED, 2, 2, stall_seconds=2)),
     "larger, and it runs": ({"raw_bytes": MINUTE}, Plan(PAUSED, 120, 60, pause_seconds=60)),

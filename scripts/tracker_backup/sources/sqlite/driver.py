@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.containers.docker import MARKER_NAME, RUNNING, service_containers
 from tracker_backup.containers.pause import Pause
+from tracker_backup.errors import SourceError, TooSlowError
 from tracker_backup.sources.interface import Forecast, Snapshot
 from tracker_backup.sources.sqlite.check import SqliteCheck
 from tracker_backup.sources.sqlite.clone import CloneUnavailableError, clone_pinned
 from tracker_backup.sources.sqlite.copy import PinnedCopy, copy_pinned
-from tracker_backup.sources.sqlite.facts import gather_facts, limits_of, without_clones
+from tracker_backup.sources.sqlite.facts import at_rate, gather_facts, limits_of, without_clones
 from tracker_backup.sources.sqlite.opening import look_at, read_header
 from tracker_backup.sources.sqlite.recovery import recover_copy
 from tracker_backup.sources.sqlite.strategy import CLONE, PAUSED, RECOVERED, Plan, plan_copy, switch_command
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tracker_backup.containers.docker import Container
     from tracker_backup.sources.interface import CopyContext, Source
     from tracker_backup.sources.sqlite.opening import DatabaseFile
+    from tracker_backup.sources.sqlite.strategy import Facts
 
 
 class SqliteDriver:
@@ -41,10 +43,9 @@ class SqliteDriver:
         target = context.directory / f"{source.name}{self.restored_suffix}"
         facts = gather_facts(source, database, context)
         try:
-            taken = _carry_out(plan_copy(facts, limits_of(context)), source, database, target, context)
+            taken = _copy(facts, source, database, target, context)
         except CloneUnavailableError:
-            plan = plan_copy(without_clones(facts, source, context), limits_of(context))
-            taken = _carry_out(plan, source, database, target, context)
+            taken = _copy(without_clones(facts, source, context), source, database, target, context)
         return _snapshot(source, target, taken)
 
     def forecast(self, source: Source, context: CopyContext) -> Forecast:
@@ -74,7 +75,7 @@ class SqliteDriver:
 
 def _advice(source: Source, database: DatabaseFile, plan: Plan) -> str:
     cost = plan.stall_seconds + plan.pause_seconds
-    if not cost or source.mount == "file":
+    if not cost or plan.method == CLONE or source.mount == "file":
         return ""
     return (
         f"in WAL mode it would cost the tracker 0 s instead of {cost:.1f}, every night: set sqlite_journal_mode: wal, "
@@ -105,6 +106,25 @@ class _Taken:
     copy: PinnedCopy
     stall_seconds: float
     pause_seconds: float = 0.0
+
+
+def _copy(facts: Facts, source: Source, database: DatabaseFile, target: Path, context: CopyContext) -> _Taken:
+    """Copy as the facts suggest; what turns out too slow for waiting writers is tried with a pause, the same night."""
+    plan = plan_copy(facts, limits_of(context))
+    try:
+        return _carry_out(plan, source, database, target, context)
+    except TooSlowError as error:
+        if plan.method == PAUSED:
+            raise
+        try:
+            again = plan_copy(at_rate(facts, error.rate, source, context), limits_of(context))
+        except SourceError:
+            raise error from None  # no way is open; what was tried says more, and its rate is remembered
+        if again.method != PAUSED:
+            raise
+        context.note(f"{error.message}; it is copied in a pause instead")
+    target.unlink()
+    return _carry_out(again, source, database, target, context)
 
 
 def _carry_out(plan: Plan, source: Source, database: DatabaseFile, target: Path, context: CopyContext) -> _Taken:

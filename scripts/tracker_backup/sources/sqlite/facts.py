@@ -9,7 +9,7 @@ from tracker_backup.containers.docker import RESTARTING, RUNNING, service_contai
 from tracker_backup.errors import CommandError
 from tracker_backup.sources.sqlite.clone import can_clone
 from tracker_backup.sources.sqlite.recovery import needs_recovery
-from tracker_backup.sources.sqlite.strategy import NOT_ASKED, STOPPED, Facts, Limits
+from tracker_backup.sources.sqlite.strategy import NOT_ASKED, STOPPED, Facts, Limits, clones_in_time
 from tracker_backup.sources.sqlite.trial import trial_rate
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def gather_facts(source: Source, database: DatabaseFile, context: CopyContext) -
         raw_bytes=database.file_bytes,
         rate=rate,
         clones=can_clone(database.path, context.directory),
+        clone_seconds=context.last_clone_seconds,
         recovery=recovery,
         service=NOT_ASKED,
     )
@@ -44,8 +45,14 @@ def without_clones(facts: Facts, source: Source, context: CopyContext) -> Facts:
     return _with_service(replace(facts, clones=False), source, context)
 
 
+def at_rate(facts: Facts, rate: float, source: Source, context: CopyContext) -> Facts:
+    """Return the facts of a database whose copy has just made `rate` bytes per second only."""
+    return _with_service(replace(facts, rate=max(rate, 1.0), clones=False), source, context)
+
+
 def _with_service(facts: Facts, source: Source, context: CopyContext) -> Facts:
-    if facts.seconds <= context.max_write_stall_seconds or facts.wal_mode or facts.clones or facts.recovery:
+    bearable = facts.seconds <= context.max_write_stall_seconds or clones_in_time(facts, limits_of(context))
+    if bearable or facts.wal_mode or facts.recovery:
         return facts  # nobody would be paused, so Docker need not be asked
     return replace(facts, service=service_state(context.stack, source.service))
 

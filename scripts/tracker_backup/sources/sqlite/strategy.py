@@ -18,8 +18,8 @@ class Facts:
     """What is known of a database before it is touched.
 
     `rate` is in bytes per second, of the last copy or of a trial. `clones`: it and staging are on one file system that
-    shares blocks. `recovery`: why it can only be recovered in staging. `service` is `running`, `stopped`, or a
-    sentence that says why its container cannot be paused.
+    shares blocks, which held the lock for `clone_seconds` the last time. `recovery`: why it can only be recovered in
+    staging. `service` is `running`, `stopped`, or a sentence that says why its container cannot be paused.
     """
 
     path: str
@@ -30,6 +30,7 @@ class Facts:
     clones: bool
     recovery: str | None
     service: str
+    clone_seconds: float = 0.1
 
     @property
     def seconds(self) -> float:
@@ -75,8 +76,10 @@ def plan_copy(facts: Facts, limits: Limits) -> Plan:
     seconds = facts.seconds
     if facts.recovery is not None:
         return Plan(RECOVERED, None, seconds)
-    if facts.clones:
-        return Plan(CLONE, None if facts.wal_mode else limits.max_write_stall_seconds, 0.1)
+    if clones_in_time(facts, limits):
+        stall = 0.0 if facts.wal_mode else facts.clone_seconds
+        limit = None if facts.wal_mode else limits.max_write_stall_seconds
+        return Plan(CLONE, limit, facts.clone_seconds, stall_seconds=stall)
     if facts.wal_mode:
         return Plan(PINNED, None, seconds)
     if seconds <= limits.max_write_stall_seconds:
@@ -86,6 +89,11 @@ def plan_copy(facts: Facts, limits: Limits) -> Plan:
     if limits.when_busy == "pause" and facts.service == RUNNING and seconds <= limits.max_pause_seconds:
         return Plan(PAUSED, limits.max_pause_seconds, seconds, pause_seconds=seconds)
     raise _refusal(facts, limits)
+
+
+def clones_in_time(facts: Facts, limits: Limits) -> bool:
+    """Return whether a clone may be tried: it cannot be interrupted, so the last one's seconds decide."""
+    return facts.clones and (facts.wal_mode or facts.clone_seconds <= limits.max_write_stall_seconds)
 
 
 def ways_out(path: str) -> str:
