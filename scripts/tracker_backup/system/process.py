@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import CommandError
+from tracker_backup.system.signals import start_undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,8 +131,8 @@ def _wait(running: Any, argv: tuple[str, ...], timeout_seconds: float) -> Comple
     # A timer of our own: sh's wait(timeout=) returns before the last output has been read.
     timer = threading.Timer(timeout_seconds, expire)
     timer.daemon = True
-    timer.start()
     try:
+        start_undisturbed(timer)
         running.wait()
     except sh.ErrorReturnCode:
         pass  # the exit code says the same, and the exception's text would hold the whole command line

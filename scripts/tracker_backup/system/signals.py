@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import DeadlineError, TerminatedError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from types import FrameType
 
@@ -23,6 +24,19 @@ def raise_on_signals() -> None:
     for number in _STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _terminate)
+
+
+def start_undisturbed(thread: threading.Thread) -> None:
+    """Start a thread; a signal that comes meanwhile is heard once it runs.
+
+    Otherwise the exception could leave a thread that is known but was never started, and cannot be joined. The
+    thread itself hears none of these signals, so that they reach the main thread at once.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOPPING, signal.SIGALRM})
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

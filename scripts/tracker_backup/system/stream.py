@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from tracker_backup.errors import CommandError
 from tracker_backup.system.process import clean_environment, require_program
+from tracker_backup.system.signals import start_undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +55,7 @@ class Child:
         self._feeder: threading.Thread | None = None
         self._feeding_error: BaseException | None = None
         self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        start_undisturbed(self._listener)
 
     def __enter__(self) -> Self:
         """Return the running program."""
@@ -66,7 +67,7 @@ class Child:
         What it raises reaches the caller in :meth:`require_success`, a broken pipe excepted: the exit code tells more.
         """
         self._feeder = threading.Thread(target=self._feed, args=(write,), daemon=True)
-        self._feeder.start()
+        start_undisturbed(self._feeder)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,7 +75,7 @@ class Child:
         """Kill what is still running, with its whole process group, and close the pipes."""
         self.kill()
         self._process.wait()
-        if self._feeder is not None:
+        if self._feeder is not None and self._feeder.ident is not None:  # a signal may have come before its start
             self._feeder.join()  # before the pipe is closed: its number may be another file's the moment after
         for pipe in (self.stdin, self.stdout):
             with contextlib.suppress(BrokenPipeError):  # unsent bytes for a program that is gone
