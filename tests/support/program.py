@@ -126,6 +126,11 @@ class Installation:
         found = sorted(self.repository.glob("[0-9]*/manifest.json"))
         return [json.loads(file.read_text(encoding="utf-8")) for file in found]
 
+    def examined(self) -> list[dict[str, Any]]:
+        """Return what the doctor finds."""
+        found: list[dict[str, Any]] = json.loads(self.run("doctor", "--json").stdout)
+        return found
+
     def listed(self) -> list[dict[str, Any]]:
         """Return what `list --json` prints."""
         done = self.run("list", "--json")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.databases import tracker_database
 from support.engine import TrackerContainer, docker
 from support.program import Installation, Running, wait_until
 from support.tracker_standin import check_invariant
@@ -50,6 +51,30 @@ def test_the_tracker_is_frozen_for_the_copy_and_loses_nothing(
     report = tracker.stop()
     assert report["failed"] == 0, report
     assert copy["counter"] <= report["transactions"]
+
+
+@pytest.mark.slow
+def test_a_gibibyte_is_copied_while_its_tracker_is_frozen(
+    installation: Installation, start_container: Start, tmp_path: Path
+) -> None:
+    """At this size the pause is seconds; the tracker's writes are late by that, and none of them is lost."""
+    tracker_database(installation.database, 1040, journal_mode="delete")
+    installation.configure(max_write_stall_seconds=0.3)
+    tracker = start_container()
+    forecast = next(item for item in installation.examined() if item["pause_seconds"])
+
+    [artifact] = installation.back_up()["artifacts"]
+
+    assert artifact["method"] == "paused"
+    assert 0 < artifact["pause_seconds"] <= 120
+    assert tracker.state() == "running"
+    tracker.expect_writes()
+    report = tracker.stop()
+    print(f"foretold {forecast['pause_seconds']:.1f} s, {artifact}, writer {report}")
+    assert report["failed"] == 0, report
+    done = installation.run("restore", "latest", "--to", str(tmp_path / "restored"))
+    assert done.returncode == 0, done.stderr
+    assert check_invariant(tmp_path / "restored" / "tracker.sqlite3")["ok"]
 
 
 def test_the_seconds_are_told(installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly) -> None:
