@@ -1,9 +1,11 @@
-"""How fast a database can be read here, where no earlier copy tells: a short trial, before anything is locked."""
+"""How fast a database can be copied here, where no earlier copy tells: a short trial, before anything is locked."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import SourceError
@@ -12,18 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRIAL_BYTES = 64 * 1024 * 1024
+HANDED_BYTES = 32 * 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
-_COPY_SHARE = 0.8
-"""What a copy makes of the bare reading rate: it writes as well, page by page."""
-
-_MOST_BYTES_PER_SECOND = 800_000_000
-"""However fast a file is read from the page cache, SQLite hands it over page by page."""
 
 
 def trial_rate(path: Path) -> float:
     """Return the bytes per second that a copy of a file is expected to make; nobody here may have it open.
 
-    Pieces from all over the file are read, as much of it may lie in the page cache.
+    A copy reads, and SQLite hands what was read over page by page. The first is tried on pieces from all over the file,
+    as much of it may lie in the page cache, the second on a database in memory: the file itself is not locked.
 
     Raises SourceError when the disk cannot.
     """
@@ -35,8 +34,19 @@ def trial_rate(path: Path) -> float:
         done = _read_pieces(path, pieces, stride)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}", hint="look at `dmesg` and the disk") from error
-    rate = _COPY_SHARE * done / max(time.perf_counter() - began, 1e-6)
-    return min(max(1.0, rate), _MOST_BYTES_PER_SECOND)
+    reading = max(1.0, done / max(time.perf_counter() - began, 1e-6))
+    return max(1.0, 1 / (1 / reading + 1 / handing_rate()))
+
+
+def handing_rate() -> float:
+    """Return the bytes per second that SQLite's backup moves from memory to memory on this machine at this moment."""
+    with closing(sqlite3.connect(":memory:")) as source, closing(sqlite3.connect(":memory:")) as copy:
+        source.execute("CREATE TABLE filling (content BLOB)")
+        source.execute("INSERT INTO filling VALUES (zeroblob(?))", (HANDED_BYTES,))
+        source.commit()
+        began = time.perf_counter()
+        source.backup(copy)
+        return HANDED_BYTES / max(time.perf_counter() - began, 1e-6)
 
 
 def _read_pieces(path: Path, pieces: int, stride: int) -> int:
