@@ -26,6 +26,12 @@ def raise_on_signals() -> None:
             signal.signal(number, _terminate)
 
 
+def ignore_signals() -> None:
+    """Ignore SIGHUP, SIGINT and SIGTERM from now on."""
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def start_undisturbed(thread: threading.Thread) -> None:
     """Start a thread; a signal that comes meanwhile is heard once it runs.
 
