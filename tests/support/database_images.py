@@ -33,6 +33,12 @@ PROGRAMS = {
 }
 # What nobody needs to run a server, and what would double the size of the container images made of it.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*")
+# The user whom the published images have, for the containers made of it.
+SERVER_USER = (
+    'echo mysql:x:999:999::/var/lib/mysql:/bin/false >>"$1/etc/passwd"',
+    'echo mysql:x:999: >>"$1/etc/group"',
+    'install --directory --owner=999 --group=999 "$1/var/lib/mysql"',
+)
 # Base tables that a new data directory of MariaDB is made of, in this order; what mariadb-install-db does.
 MARIADB_TABLES = (
     "*_system_tables.sql",
@@ -133,7 +139,7 @@ def image(name: str) -> Image:
 
 def _recipe_hash(flavour: Flavour) -> str:
     functions = (_build, _unpack, _write_programs, _make_data, Image)
-    parts = [repr(flavour), WRAPPER, *LEFT_OUT, *MARIADB_TABLES, *map(inspect.getsource, functions)]
+    parts = [repr(flavour), WRAPPER, *LEFT_OUT, *SERVER_USER, *MARIADB_TABLES, *map(inspect.getsource, functions)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -155,6 +161,7 @@ def _unpack(flavour: Flavour, target: Path) -> None:
     command = ["mmdebstrap", "--quiet", "--variant=essential", "--mode=root", "--format=directory"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     command += ['--aptopt=Acquire::Check-Valid-Until "false"', f"--include={flavour.packages}"]
+    command += [f"--customize-hook={hook}" for hook in SERVER_USER]
     command += [flavour.suite, str(target), *([f"deb {mirror} {flavour.suite} main"] if mirror else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"mmdebstrap for {flavour.name}: {done.stderr[-2000:]}"

@@ -38,7 +38,7 @@ def running_engine(directory: Path) -> Iterator[None]:
         yield
         return
     command = ["dockerd", "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")]
-    command += ["--pidfile", str(directory / "pid"), "--storage-driver", "vfs"]
+    command += ["--pidfile", str(directory / "pid")]
     command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--host", "unix:///var/run/docker.sock"]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
