@@ -12,10 +12,11 @@ from pathlib import Path
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import paths, reading, torrust
 from tracker_backup.stack.compose import load_project
+from tracker_backup.stack.hostmounts import host_mounts
 from tracker_backup.stack.model import Mount, Project, Service
-from tracker_backup.stack.result import DiscoveredSource, Discovery, SourceType, Unsupported
+from tracker_backup.stack.result import DiscoveredSource, Discovery, HostMount, SourceType, Unsupported
 
-__all__ = ["DiscoveredSource", "Discovery", "Unsupported", "discover", "find_databases"]
+__all__ = ["DiscoveredSource", "Discovery", "HostMount", "Unsupported", "discover", "find_databases", "find_mounts"]
 
 ReadIfThere = Callable[[Path], str | None]
 RESERVED_NAMES = frozenset({"files"})
@@ -36,8 +37,19 @@ def discover(stack_directory: Path) -> Discovery:
 
     Raises ConfigurationError when no database is found, or when something in the stack cannot be read or understood.
     """
-    project = load_project(Path(os.path.abspath(stack_directory)))  # noqa: PTH100 - by text, links are left alone
-    return find_databases(project, reading.read_text_if_there)
+    return find_databases(_load(stack_directory), reading.read_text_if_there)
+
+
+def find_mounts(stack_directory: Path) -> tuple[HostMount, ...]:
+    """Return what of the host the stack's services see, also where the stack has no database.
+
+    Raises ConfigurationError when the stack's Compose files cannot be read or understood.
+    """
+    return host_mounts(_load(stack_directory))
+
+
+def _load(stack_directory: Path) -> Project:
+    return load_project(Path(os.path.abspath(stack_directory)))  # noqa: PTH100 - by text, links are left alone
 
 
 def find_databases(project: Project, read: ReadIfThere) -> Discovery:
@@ -214,7 +226,15 @@ def _discovery(project: Project, findings: list[_Finding], notes: list[str]) -> 
         else:
             unsupported.append(Unsupported(source, finding.reason))
     images = {name: service.image for name, service in project.services.items() if service.image}
-    return Discovery(tuple(sources), tuple(unsupported), tuple(notes), project.name, project.files, images)
+    return Discovery(
+        sources=tuple(sources),
+        unsupported=tuple(unsupported),
+        notes=tuple(notes),
+        project=project.name,
+        files=project.files,
+        images=images,
+        mounts=host_mounts(project),
+    )
 
 
 def _free_name(service: str, taken: set[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 from tracker_backup.stack.paths import MountScope
 
 SourceType = Literal["sqlite", "mysql", "postgresql"]
+HostMountKind = Literal["bind", "volume"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,24 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class HostMount:
+    """A directory or file of the host at `path`, not looked at, that a service sees at `target`.
+
+    `volume` is the name that the Compose files give a named volume, None for bind mounts. `image` is the service's.
+    """
+
+    path: Path
+    target: str
+    service: str
+    kind: HostMountKind
+    volume: str | None = None
+    read_only: bool = False
+    image: str | None = None
+
+
+@dataclass(frozen=True)
 class Discovery:
-    """What was found in a stack. `images` are the services' images by service name."""
+    """What was found in a stack. `images` are the services' images by service name, `mounts` those of all services."""
 
     sources: tuple[DiscoveredSource, ...]
     unsupported: tuple[Unsupported, ...]
@@ -64,3 +81,4 @@ class Discovery:
     project: str
     files: tuple[Path, ...]
     images: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[HostMount, ...] = ()

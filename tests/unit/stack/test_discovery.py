@@ -11,7 +11,7 @@ import pytest
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import discovery
-from tracker_backup.stack.discovery import discover
+from tracker_backup.stack.discovery import HostMount, discover, find_mounts
 
 Find = Callable[[str], Path]
 Write = Callable[[dict[str, str]], Path]
@@ -46,6 +46,30 @@ def test_a_deployer_like_stack(stack: Find) -> None:
         "bind mount at /var/lib/torrust/tracker",
     ):
         assert said in source.why
+
+
+def test_the_mounts_of_all_services_are_listed(stack: Find) -> None:
+    directory = stack("deployer-like")
+    mounts = discover(directory).mounts
+    assert {(mount.service, str(mount.path.relative_to(directory)), mount.target) for mount in mounts} == {
+        ("tracker", "storage/tracker/lib", "/var/lib/torrust/tracker"),
+        ("tracker", "storage/tracker/log", "/var/log/torrust/tracker"),
+        ("tracker", "storage/tracker/etc", "/etc/torrust/tracker"),
+        ("prometheus", "storage/prometheus/etc", "/etc/prometheus"),
+        ("grafana", "storage/grafana/data", "/var/lib/grafana"),
+    }
+    (grafana,) = [mount for mount in mounts if mount.service == "grafana"]
+    assert (grafana.kind, grafana.volume, grafana.read_only) == ("bind", None, False)
+    assert grafana.image == "grafana/grafana:12.3.1"
+
+
+def test_mounts_are_listed_where_there_is_no_database(write_stack: Write) -> None:
+    text = "services: {web: {build: ., volumes: ['./html:/srv:ro', 'data:/data', '/etc/ssl:/ssl', '/cache']}}\n"
+    directory = write_stack({"compose.yaml": text})
+    assert find_mounts(directory) == (
+        HostMount(directory / "html", "/srv", "web", "bind", read_only=True),
+        HostMount(Path("/etc/ssl"), "/ssl", "web", "bind"),
+    )
 
 
 def test_json_has_the_keys_of_the_contract(stack: Find) -> None:
