@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tracker_backup.stack.endpoint import Endpoint
 from tracker_backup.stack.paths import MountScope
 
 SourceType = Literal["sqlite", "mysql", "postgresql"]
@@ -18,7 +19,8 @@ class DiscoveredSource:
     """A database of the stack: a file on the host (`path`) or a `schema`; `why` names files and keys that led there.
 
     `container_path` is the file as its service sees it. `mount` is `file` when the file itself is mounted, so that its
-    -wal and -shm stay inside the container, else `directory`.
+    -wal and -shm stay inside the container, else `directory`. `endpoint` is where the service reaches the server of a
+    `schema`, None where no configuration says so yet; it is not part of the JSON.
     """
 
     name: str
@@ -29,6 +31,7 @@ class DiscoveredSource:
     schema: str | None = None
     mount: MountScope | None = None
     container_path: str | None = None
+    endpoint: Endpoint | None = None
 
     def to_json(self) -> dict[str, str]:
         """Return it as `discover --json` shows it, without what does not apply."""
