@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import LockHeldError, PrivilegeError, RepositoryError, TrackerBackupError
-from tracker_backup.health.gather import gather_status
+from tracker_backup.health.gather import refresh_status
 from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
-from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import LastRun, is_due
 from tracker_backup.report.logged import LoggedReporter
 from tracker_backup.repository.manifest import format_time
 from tracker_backup.run.backup import BackupRun, Outcome, Request
 from tracker_backup.run.resolve import resolve_sources
+from tracker_backup.run.sizes import drop_words
 from tracker_backup.system.logs import LOGGER
 from tracker_backup.system.signals import time_limit
 from tracker_backup.system.space import format_bytes
@@ -119,11 +119,8 @@ class Session:
             LOGGER.warning("%s", problem)
 
     def _write_status(self, last_run: LastRun | None) -> None:
-        before = read_status(self._config.state_directory)
-        last_run = last_run or (None if before is None else before.last_run)
         try:
-            status = gather_status(self._config, self._repository, last_run)
-            write_status(self._config.state_directory, status, datetime.now(UTC))
+            refresh_status(self._config, self._repository, last_run)
         except (TrackerBackupError, OSError) as error:
             # The backup is made; that nobody can read so in the status is told, and is no failure of the backup.
             self._reporter.warn(f"status.json was not written: {error}")
@@ -138,6 +135,9 @@ def summary(outcome: Outcome) -> str:
         return f"nothing was published: {failures}{kept}"
     sizes = f"{format_bytes(published.raw_bytes)} raw, {format_bytes(published.bytes)} stored"
     said = f"{published.id} {published.state}, {sizes}, {sum(published.seconds.values()):.1f} s"
+    if published.doubtful:
+        small = ", ".join(drop_words(artifact) for artifact in published.doubtful)
+        said += f"; {small}: it counts for nothing and displaces nothing until tracker-backup accept {published.id}"
     if outcome.unpruned is not None:
         said += f"; old backups were not deleted: {outcome.unpruned}"
     return f"{said}; missing: {failures}" if failures else said

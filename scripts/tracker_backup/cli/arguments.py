@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _EXIT_CODES = """\
-exit codes: 0 done; 1 failed, nothing published; 2 usage, configuration or privilege; 3 partial or pending;
-4 another run holds the lock; 5 a check failed; 129, 130, 143 hung up, interrupted, terminated.
+exit codes: 0 done; 1 failed, nothing published; 2 usage, configuration or privilege; 3 partial, pending, or a
+source of less than half its usual size; 4 another run holds the lock; 5 a check failed; 129, 130, 143 hung up,
+interrupted, terminated.
 `status` has those of Nagios: 0 ok, 1 warning, 2 critical, 3 unknown.
 """
 
@@ -56,9 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tracker-backup {__version__}")
     _add_now(parser)
     commands = parser.add_subparsers(title="commands", dest="chosen", metavar="COMMAND", parser_class=_Parser)
-    for add in (_add_list, _add_show, _add_verify, _add_restore, _add_prune, _add_status, _add_discover):
+    for add in (_add_list, _add_show, _add_verify, _add_restore, _add_prune, _add_marks, _add_status):
         add(commands)
-    for add in (_add_doctor, _add_schedule, _add_config, _add_init):
+    for add in (_add_discover, _add_doctor, _add_schedule, _add_config, _add_init):
         add(commands)
     parser.set_defaults(command=_lazy("overview", "default"))
     return parser
@@ -159,6 +160,17 @@ def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _add_prune(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(commands, "prune", ("manage", "prune"), "delete what the jobs' policies no longer keep")
     parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and why, and do nothing")
+    parser.add_argument("--json", action="store_true", help="an array of backups, each with `keep` and `why`")
+
+
+def _add_marks(commands: argparse._SubParsersAction[_Parser]) -> None:
+    for name, text in (
+        ("keep", "pin a backup: no policy deletes it"),
+        ("unkeep", "give a pinned backup back to its job's policy"),
+        ("accept", "say that a backup's sudden drop in size is right"),
+    ):
+        parser = _command(commands, name, ("marks", name), text)
+        parser.add_argument("id", metavar="ID", help="its id")
 
 
 def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:

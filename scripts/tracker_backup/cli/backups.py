@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import command_line, load, repository_of, say, warn
 from tracker_backup.errors import RepositoryError
-from tracker_backup.report.tables import artifact_table, backup_table
+from tracker_backup.report.tables import artifact_table, backup_table, marks
+from tracker_backup.run.sizes import drop_words
 from tracker_backup.system.space import format_bytes
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def describe(manifest: Manifest) -> str:
     """Return a backup in words."""
     phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in manifest.seconds.items())
     lines = [
-        f"{manifest.id}: {manifest.state}",
+        f"{manifest.id}: {', '.join((manifest.state, *marks(manifest)))}",
         f"stack      {manifest.stack} on {manifest.host}, instance {manifest.instance}, job {manifest.job}",
         f"time       {manifest.started_at} to {manifest.finished_at}",
         f"seconds    {phases}",
@@ -65,4 +66,9 @@ def describe(manifest: Manifest) -> str:
         "",
     ]
     lines += [f"missing    {failure.source}: {failure.message}" for failure in manifest.errors]
+    lines += [f"dropped    {drop_words(artifact)}" for artifact in manifest.artifacts if artifact.size_drop]
+    if manifest.doubtful:
+        lines.append(
+            f"           if that is right: tracker-backup accept {manifest.id}; until then it counts for nothing"
+        )
     return "\n".join(lines)

@@ -12,29 +12,40 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from tracker_backup.config.model import Config
+    from tracker_backup.repository.retention import Verdict
 
 
 def prune(arguments: Namespace) -> int:
     """Delete what no policy keeps, under the lock; with --dry-run only say what that would be, and why."""
-    from tracker_backup.report.tables import table
     from tracker_backup.run.prune import judge
     from tracker_backup.run.prune import prune as delete
 
     config = load(arguments)
     repository = repository_of(config)
     if arguments.dry_run:
-        rows = [(item.id, "keep" if item.keep else "delete", item.reason) for item in judge(config, repository)]
-        say(table(("ID", "VERDICT", "WHY"), rows))
+        _say_verdicts(judge(config, repository), as_json=arguments.json)
         return 0
     repository.require()
     with repository.lock.acquire(job="prune"):
         verdicts = delete(config, repository)
-    if not arguments.quiet:
+    if arguments.json:
+        _say_verdicts(verdicts, as_json=True)
+    elif not arguments.quiet:
         condemned = [verdict for verdict in verdicts if not verdict.keep]
         for verdict in condemned:
             say(f"deleted {verdict.id}: {verdict.reason}")
         say(f"{len(condemned)} deleted, {len(verdicts) - len(condemned)} kept")
     return 0
+
+
+def _say_verdicts(verdicts: list[Verdict], *, as_json: bool) -> None:
+    from tracker_backup.report.tables import table
+
+    if as_json:
+        say(json.dumps([{"id": item.id, "keep": item.keep, "why": item.reason} for item in verdicts], indent=2))
+        return
+    rows = [(item.id, "keep" if item.keep else "delete", item.reason) for item in verdicts]
+    say(table(("ID", "VERDICT", "WHY"), rows))
 
 
 def schedule(arguments: Namespace) -> int:

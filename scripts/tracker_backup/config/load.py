@@ -205,7 +205,7 @@ def _job(job: dict[str, Any]) -> Job:
     return Job(
         name=job["name"],
         schedule=job.get("schedule"),
-        keep=Keep(last=int(keep.get("last", 0)), daily=int(keep.get("daily", 0))),
+        keep=Keep(**{rule: int(number) for rule, number in keep.items()}),
         sources=None if sources is None else tuple(sources),
     )
 

@@ -15,6 +15,15 @@ class Keep:
 
     last: int = 0
     daily: int = 0
+    hourly: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+
+    @property
+    def most(self) -> int:
+        """How many backups this keeps at most: each rule may find another one."""
+        return self.last + self.hourly + self.daily + self.weekly + self.monthly + self.yearly
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def _room(config: Config, source: Source, size: int, history: History) -> Findin
 
 
 def _capacity(config: Config, one_backup: int) -> Iterator[Finding]:
-    kept = sum(job.keep.last + job.keep.daily for job in config.jobs)
+    kept = sum(job.keep.most for job in config.jobs)
     stored = sum(item.bytes for item in Repository(config.repository).manifests())
     wanted, free = kept * one_backup, free_bytes(config.repository) + stored
     what = f"policy x size = {format_bytes(wanted)} for at most {kept} backups, free {format_bytes(free)}"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import TrackerBackupError
+from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import (
     CRITICAL,
     WARNING,
@@ -46,11 +47,22 @@ def gather_status(
         *standing,
         *backup_reasons(config, manifests, unreadable, now),
         *_quarantine_reasons(repository, manifests),
-        *_run_reasons(config, last_run),
+        *_run_reasons(config, last_run, accepted={item.id for item in manifests if item.accepted and item.good}),
         *_space_reasons(config, manifests),
     ]
     jobs = tuple(job_status(job, manifests, made_at, now) for job in config.jobs)
     return Status(config.instance, format_time(now), jobs, tuple(standing), last_run)
+
+
+def refresh_status(config: Config, repository: Repository, last_run: LastRun | None = None) -> None:
+    """Look at the instance and write its status.json; without `last_run` the one that stands there stays.
+
+    Raises RepositoryError when it cannot be written.
+    """
+    before = read_status(config.state_directory)
+    last_run = last_run or (None if before is None else before.last_run)
+    status = gather_status(config, repository, last_run)
+    write_status(config.state_directory, status, datetime.now(UTC))
 
 
 def _schedule_reasons(config: Config) -> list[Reason]:
@@ -73,9 +85,9 @@ def _quarantine_reasons(repository: Repository, manifests: list[Manifest]) -> li
     ]
 
 
-def _run_reasons(config: Config, last_run: LastRun | None) -> list[Reason]:
+def _run_reasons(config: Config, last_run: LastRun | None, accepted: set[str]) -> list[Reason]:
     reasons = []
-    if last_run is not None and last_run.exit_code != 0:
+    if last_run is not None and last_run.exit_code != 0 and last_run.id not in accepted:
         reasons.append(Reason(WARNING, f"the last run ({last_run.job}, {last_run.finished_at}): {last_run.message}"))
     holder = read_holder(config.repository)
     started = None if holder is None else holder.get("started")

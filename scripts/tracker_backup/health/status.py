@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.repository.manifest import PARTIAL, UNVERIFIED, format_time, parse_time
+from tracker_backup.run.sizes import drop_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +153,17 @@ def backup_reasons(
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is without {missing}"))
         if newest is not None and newest.state == UNVERIFIED and not newest.good:
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is unverified"))
-    return reasons
+    return [*reasons, *_size_reasons([item for item in manifests if item.started <= now])]
+
+
+def _size_reasons(manifests: Sequence[Manifest]) -> list[Reason]:
+    """Return the sources whose newest copy has less than half of its usual size, which nobody has accepted."""
+    newest = {artifact.source: (artifact, manifest) for manifest in manifests for artifact in manifest.artifacts}
+    return [
+        Reason(WARNING, f"{drop_words(artifact)}; if that is right: tracker-backup accept {manifest.id}")
+        for artifact, manifest in newest.values()
+        if artifact in manifest.doubtful
+    ]
 
 
 def _lateness(job: JobStatus, now: datetime) -> list[Reason]:

@@ -33,6 +33,12 @@ def backup_table(backups: Sequence[Backup]) -> str:
     return "\n".join([table(heading, [_backup_row(backup) for backup in backups]), *problems])
 
 
+def marks(manifest: Manifest) -> tuple[str, ...]:
+    """Return what there is to say about a backup in a word or two, beside its state."""
+    said = {"size drop": manifest.doubtful, "accepted": manifest.accepted, "pinned": manifest.kept}
+    return tuple(word for word, holds in said.items() if holds)
+
+
 def check_words(artifact: Artifact) -> str:
     """Say what the engine's check found."""
     if not artifact.checks:
@@ -61,7 +67,7 @@ def _backup_row(backup: Backup) -> tuple[str, ...]:
         return (backup.id, "unreadable", "", "", "", "", "", "")
     return (
         backup.id,
-        manifest.state,
+        ", ".join((manifest.state, *marks(manifest))),
         ",".join(artifact.source for artifact in manifest.artifacts),
         format_bytes(manifest.raw_bytes),
         format_bytes(manifest.bytes),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import RepositoryError
@@ -19,6 +20,7 @@ FORMAT = 1
 MANIFEST_NAME = "manifest.json"
 VERIFIED, UNVERIFIED, PARTIAL = "verified", "unverified", "partial"
 FAILED, PENDING, DAMAGED = "failed", "pending", "damaged"
+_MARKS = ("kept", "accepted")
 _MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -27,6 +29,8 @@ class Artifact:
     """One stored source: sizes in bytes, times in seconds, `snapshot_at` in UTC (RFC 3339).
 
     `file` is the artifact's name in the backup's directory; `path` is where the source was on its host.
+    `usual_raw_bytes` is what earlier ones usually had, None where there was none; `size_drop` says that this one has
+    less than half of it. `sizes_since` is the `sequence` of an accepted backup, where the comparison began anew.
     """
 
     source: str
@@ -46,6 +50,9 @@ class Artifact:
     service: str | None = None
     engine: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Mapping[str, Any], ...] = ()
+    usual_raw_bytes: int | None = None
+    size_drop: bool = False
+    sizes_since: int | None = None
 
     @property
     def verified(self) -> bool:
@@ -73,7 +80,9 @@ class Manifest:
 
     `state` is the worst of the artifacts' states; `partial` where a source is missing. `trigger` is `schedule` or
     `command`; `manual` says that sources were chosen by hand, so that it counts for no job. `images` are the stack's
-    images by service.
+    images by service. `sequence` grows by one from run to run, whatever the clock says; 0 where it was not noted.
+    `kept` and `accepted` stand in files of their own beside the manifest: a person has pinned the backup, or said that
+    a sudden drop in size is right.
     """
 
     id: str
@@ -91,7 +100,10 @@ class Manifest:
     images: Mapping[str, str] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
     errors: tuple[Failure, ...] = ()
+    sequence: int = 0
     format: int = FORMAT
+    kept: bool = False
+    accepted: bool = False
 
     @property
     def verified(self) -> bool:
@@ -100,10 +112,20 @@ class Manifest:
 
     @property
     def good(self) -> bool:
-        """Whether it counts, for freshness and retention: complete, and verified, unless no check was asked for."""
-        return self.verified or (self.state == UNVERIFIED and not any(item.checks for item in self.artifacts))
+        """Whether it counts, for freshness and retention.
+
+        It is complete, it is verified, unless no check was asked for, and no source has suddenly lost half its size,
+        unless a person accepted that.
+        """
+        unchecked = self.state == UNVERIFIED and not any(item.checks for item in self.artifacts)
+        return (self.verified or unchecked) and not self.doubtful
 
     @property
+    def doubtful(self) -> tuple[Artifact, ...]:
+        """The artifacts with less than half of their usual size, which nobody has accepted."""
+        return () if self.accepted else tuple(artifact for artifact in self.artifacts if artifact.size_drop)
+
+    @cached_property
     def started(self) -> datetime:
         """When the run started, as a time in UTC."""
         return parse_time(self.started_at)
@@ -123,7 +145,7 @@ class Manifest:
         return next((artifact for artifact in self.artifacts if artifact.source == source), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the manifest as the JSON object that stands in the file."""
+        """Return the manifest as the JSON object that a listing shows: the file's keys, `kept` and `accepted`."""
         document = asdict(self)
         return {"format": document.pop("format"), **document}
 
@@ -140,7 +162,8 @@ def parse_time(text: str) -> datetime:
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return the file's bytes."""
-    return (json.dumps(manifest.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
+    document = {key: value for key, value in manifest.to_json().items() if key not in _MARKS}
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode_manifest(data: bytes, where: Path) -> Manifest:
@@ -159,6 +182,7 @@ def decode_manifest(data: bytes, where: Path) -> Manifest:
             )
         artifacts = tuple(_artifact(item) for item in document.get("artifacts", []))
         errors = tuple(_known(Failure, item) for item in document.get("errors", []))
+        document = {key: value for key, value in document.items() if key not in _MARKS}
         manifest: Manifest = _known(Manifest, {**document, "artifacts": artifacts, "errors": errors})
         parse_time(manifest.started_at)
         parse_time(manifest.finished_at)
@@ -216,6 +240,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "str | None": lambda value: value is None or isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "int | None": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "float": _is_number,
     "Mapping[str, Any]": _is_object,
     "Mapping[str, str]": lambda value: _is_object(value) and all(isinstance(item, str) for item in value.values()),

@@ -10,14 +10,23 @@ import contextlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import ConfigurationError, RepositoryError, UsageError
+from tracker_backup.repository.backups import (
+    ACCEPTED_NAME,
+    KEEP_NAME,
+    Backup,
+    is_backup_directory,
+    latest,
+    load_backup,
+    load_own_backup,
+)
+from tracker_backup.repository.incoming import Incoming
 from tracker_backup.repository.lock import RepositoryLock
-from tracker_backup.repository.manifest import MANIFEST_NAME, Manifest, encode_manifest, read_manifest
+from tracker_backup.repository.manifest import MANIFEST_NAME, Manifest, encode_manifest
 from tracker_backup.system.files import (
     create_private,
     fsync_directory,
@@ -29,21 +38,14 @@ from tracker_backup.system.files import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+__all__ = ["Backup", "Incoming", "Repository", "is_backup_directory", "load_backup"]
+
 MARKER_NAME = ".tracker-backup"
 _INCOMING, _STAGING, _QUARANTINE = ".incoming", ".staging", ".quarantine"
 _CONDEMNED = ".condemned-"
 _SCRATCH = ".scratch-"
+_LATEST = "latest"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,40}")
-
-
-@dataclass(frozen=True)
-class Backup:
-    """A directory under a final name; `manifest` is None where it cannot be read, and `problem` says why."""
-
-    id: str
-    path: Path
-    manifest: Manifest | None
-    problem: str | None = None
 
 
 class Repository:
@@ -98,7 +100,7 @@ class Repository:
             names = sorted(entry.name for entry in os.scandir(self.path) if entry.is_dir(follow_symlinks=False))
         except OSError as error:
             raise RepositoryError(f"cannot list {self.path}: {error.strerror}") from error
-        return [_own(load_backup(self.path / name)) for name in names if _ID.fullmatch(name)]
+        return [load_own_backup(self.path / name) for name in names if _ID.fullmatch(name)]
 
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all readable backups, oldest first."""
@@ -110,22 +112,15 @@ class Repository:
         Raises UsageError where there is none.
         """
         backups = self.backups()
-        if identifier == "latest":
-            return self._latest(backups)
+        if identifier == _LATEST:
+            found = latest(backups, datetime.now(UTC))
+            if found is None:
+                raise UsageError(f"there is no backup in {self.path} yet", hint="make one: tracker-backup --now")
+            return found
         for backup in backups:
             if backup.id == identifier:
                 return backup
         raise UsageError(f"there is no backup {identifier!r} in {self.path}", hint="see: tracker-backup list")
-
-    def _latest(self, backups: list[Backup]) -> Backup:
-        readable = [(backup, backup.manifest) for backup in backups if backup.manifest is not None]
-        if not readable:
-            raise UsageError(f"there is no backup in {self.path} yet", hint="make one: tracker-backup --now")
-        # A run under a clock that was ahead would be the latest for as long as it was ahead.
-        now = datetime.now(UTC)
-        present = [item for item in readable if item[1].started <= now] or readable
-        good = [item for item in present if item[1].good] or present
-        return max(good, key=lambda item: (item[1].started, len(item[0].id), item[0].id))[0]
 
     def quarantined(self) -> list[Backup]:
         """Return the set that failed its check, if there is one."""
@@ -196,6 +191,46 @@ class Repository:
             except OSError as error:
                 raise RepositoryError(f"cannot delete backup {identifier}: {error.strerror}") from error
 
+    def keep(self, identifier: str) -> bool:
+        """Pin a backup, so that no policy deletes it; return False where it is pinned already.
+
+        Raises UsageError where there is none of that id, RepositoryError where it cannot be marked.
+        """
+        return _mark(self._named(identifier).path / KEEP_NAME)
+
+    def unkeep(self, identifier: str) -> bool:
+        """Give a pinned backup back to its job's policy; return False where it is not pinned. Raises as `keep`."""
+        path = self._named(identifier).path / KEEP_NAME
+        try:
+            path.unlink()
+            fsync_directory(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise RepositoryError(f"cannot remove {path}: {error.strerror}") from error
+        return True
+
+    def accept(self, identifier: str) -> bool:
+        """Note that a backup's sudden drop in size is right; return False where it is noted already.
+
+        Raises as `keep`, and UsageError where nothing in it has dropped.
+        """
+        backup = self._named(identifier)
+        if backup.manifest is not None and not any(artifact.size_drop for artifact in backup.manifest.artifacts):
+            raise UsageError(f"there is nothing to accept in {identifier}: no source in it has lost half its size")
+        return _mark(backup.path / ACCEPTED_NAME)
+
+    def _named(self, identifier: str) -> Backup:
+        if identifier == _LATEST:
+            latest = self.find(identifier).id
+            raise UsageError(
+                "this needs a backup's id: `latest` will be another one tomorrow", hint=f"today it is {latest}"
+            )
+        backup = self.find(identifier)
+        if backup.manifest is None:
+            raise RepositoryError(f"{backup.id}: {backup.problem}", hint="what cannot be read is never deleted anyway")
+        return backup
+
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a private directory in staging for a reader, which holds no lock; its process's end condemns it."""
@@ -220,55 +255,15 @@ class Repository:
         return final
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """The private directories of the run under way: `artifacts` becomes the backup, `staging` holds raw snapshots."""
-
-    id: str
-    artifacts: Path
-    staging: Path
-
-    def create(self, name: str) -> int:
-        """Create an artifact's file and return its descriptor."""
-        return create_private(self.artifacts / name)
-
-    @property
-    def rejected(self) -> Incoming:
-        """The run's other set: what failed its check, on its way to quarantine."""
-        return Incoming(self.id, self.artifacts.with_name(f"{self.id}.rejected"), self.staging)
-
-    def drop_unless(self, names: Iterable[str]) -> None:
-        """Remove what a source that failed has left, and keep the artifacts of those names."""
-        kept = set(names)
-        for entry in list(self.artifacts.iterdir()):
-            if entry.name not in kept:
-                entry.unlink()
-
-    def reject(self, name: str) -> None:
-        """Move an artifact over to the rejected set."""
-        make_private_directory(self.rejected.artifacts)
-        (self.artifacts / name).rename(self.rejected.artifacts / name)
-
-    def discard(self) -> None:
-        """Remove what is left of the run; what cannot be removed the next run's sweep will take."""
-        for directory in (self.artifacts, self.rejected.artifacts, self.staging):
-            with contextlib.suppress(OSError):
-                remove_tree(directory)
-
-
-def load_backup(path: Path) -> Backup:
-    """Read the backup in a directory; a damaged manifest is told, not raised."""
+def _mark(path: Path) -> bool:
     try:
-        return Backup(path.name, path, read_manifest(path))
-    except RepositoryError as error:
-        return Backup(path.name, path, None, error.message)
-
-
-def _own(backup: Backup) -> Backup:
-    """Refuse a manifest that is another backup's: by that id a copied directory would be deleted in its place."""
-    if backup.manifest is None or backup.manifest.id == backup.id:
-        return backup
-    return Backup(backup.id, backup.path, None, f"its manifest is that of {backup.manifest.id!r}: is it a copy?")
+        os.close(create_private(path))
+        fsync_directory(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RepositoryError(f"cannot write {path}: {error.strerror}") from error
+    return True
 
 
 def _is_left_over(entry: Path) -> bool:
@@ -278,8 +273,3 @@ def _is_left_over(entry: Path) -> bool:
     # What has a manifest is a backup, wherever `staging` may point by mistake.
     ours = entry.is_symlink() or entry.is_dir()
     return ours and _ID.fullmatch(entry.name) is not None and not is_backup_directory(entry)
-
-
-def is_backup_directory(path: Path) -> bool:
-    """Return whether a path is a directory with a manifest."""
-    return (path / MANIFEST_NAME).is_file()

@@ -38,6 +38,7 @@ from tracker_backup.run.pipeline import Pipeline
 from tracker_backup.run.prune import prune
 from tracker_backup.run.rates import forget_rate, note_rate, read_rates
 from tracker_backup.run.resolve import choose, resolve_sources
+from tracker_backup.run.sizes import compare_size
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.space import fits_in_memory
 
@@ -81,7 +82,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 partial, pending, not checkable or not pruned, 5 nothing published for a failed check, 1 failed."""
+        """0 done, 3 not all of it, or something to look at, 5 nothing published for a failed check, 1 failed."""
         states = {failure.state for failure in self.failures}
         if not states:
             good = self.unpruned is None and (self.published is None or self.published.good)
@@ -140,16 +141,19 @@ class BackupRun:
         sources = choose(resolved.sources, request.sources or request.job.sources)
         self._prune()  # first what was condemned after the last good run: a full disk must heal
         # What the clock says is still to come was made under another clock, and predicts nothing.
-        known = [item for item in self._repository.manifests() if item.started <= started]
+        manifests = self._repository.manifests()
+        known = [item for item in manifests if item.started <= started]
         history = History(known, read_rates(self._config.state_directory))
         pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
         with self._incoming(started, request.job_name) as incoming:
             harvest = self._take(sources, incoming, pipeline, history, discovered=resolved.discovered)
+            harvest.good = [compare_size(artifact, manifests) for artifact in harvest.good]
             draft = self._draft(request, resolved, incoming.id, started, harvest, pipeline.seconds)
+            draft = replace(draft, sequence=1 + max((item.sequence for item in manifests), default=0))
             published = self._publish(incoming, draft, harvest)
             quarantined = self._quarantine(incoming, draft, harvest)
         outcome = Outcome(incoming.id, published, quarantined, tuple(harvest.failures), unpruned=unswept)
-        if published is None or harvest.failures:
+        if published is None or harvest.failures or not published.good:
             return outcome
         pruned, problem = self._prune()
         return replace(outcome, pruned=pruned, unpruned=unswept or problem)

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 
 def judge(config: Config, repository: Repository, now: datetime | None = None) -> list[Verdict]:
-    """Return a verdict for every backup that can be read, oldest first; what cannot be read is never deleted."""
+    """Return a verdict for every backup, oldest first, then those that cannot be read: these are never deleted."""
     policies = {job.name: job.keep for job in config.jobs}
-    return decide(repository.manifests(), policies, now or datetime.now(UTC))
+    backups = repository.backups()
+    readable = [backup.manifest for backup in backups if backup.manifest is not None]
+    unreadable = [
+        Verdict(backup.id, keep=True, reason=f"it cannot be read: {backup.problem}")
+        for backup in backups
+        if backup.manifest is None
+    ]
+    return [*decide(readable, policies, now or datetime.now(UTC)), *unreadable]
 
 
 def prune(config: Config, repository: Repository, now: datetime | None = None) -> list[Verdict]:

@@ -114,8 +114,17 @@ def _finish(name: str, draft: ServiceDraft, context: Context) -> Service:
             variables[variable] = value
         elif variable in context.variables:
             variables[variable] = Variable(context.variables[variable], ".env")
-    mounts = tuple(draft.mounts.values())
-    return Service(name, draft.image, draft.container_name, draft.working_dir, variables, mounts)
+    return Service(
+        name=name,
+        image=draft.image,
+        container_name=draft.container_name,
+        working_dir=draft.working_dir,
+        variables=variables,
+        mounts=tuple(draft.mounts.values()),
+        hostname=draft.hostname,
+        aliases=tuple(draft.aliases),
+        links=draft.links,
+    )
 
 
 def _read_env_file(service: str, reference: EnvFileReference, context: Context) -> dict[str, Variable]:

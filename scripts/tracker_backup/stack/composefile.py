@@ -34,6 +34,9 @@ class ServiceDraft:
     variables: dict[str, Variable | None] = field(default_factory=dict, repr=False)
     env_files: list[EnvFileReference] = field(default_factory=list)
     mounts: dict[str, Mount] = field(default_factory=dict)
+    hostname: str | None = None
+    aliases: dict[str, None] = field(default_factory=dict)  # an ordered set
+    links: dict[str, str] = field(default_factory=dict)
 
     def merge(self, later: ServiceDraft) -> None:
         """Take over what a later file says: single values replace, variables go by name, mounts by target."""
@@ -43,6 +46,9 @@ class ServiceDraft:
         self.variables.update(later.variables)
         self.env_files.extend(later.env_files)
         self.mounts.update(later.mounts)
+        self.hostname = later.hostname or self.hostname
+        self.aliases.update(later.aliases)
+        self.links.update(later.links)
 
 
 @dataclass
@@ -97,6 +103,9 @@ class _ServiceReader:
             variables=self._variables(body.get("environment")),
             env_files=self._env_files(body.get("env_file")),
             mounts=self._mounts(body),
+            hostname=self._string(body, "hostname"),
+            aliases=self._aliases(body.get("networks")),
+            links=self._links(body),
         )
 
     def _string(self, body: dict[Any, Any], key: str) -> str | None:
@@ -167,6 +176,19 @@ class _ServiceReader:
         where = f"{self._place}.tmpfs"
         mounts += [parse_tmpfs(self._fill(str(entry), "tmpfs"), where=where) for entry in entries]
         return {mount.target: mount for mount in mounts}
+
+    def _aliases(self, networks: Any) -> dict[str, None]:
+        """Return the service's further names in all its networks; what is no mapping has none."""
+        if not isinstance(networks, dict):
+            return {}
+        options = [value for value in networks.values() if isinstance(value, dict)]
+        return {self._fill(str(alias), "networks"): None for each in options for alias in self._list(each, "aliases")}
+
+    def _links(self, body: dict[Any, Any]) -> dict[str, str]:
+        """Return the names that `links:` gives to other services."""
+        filled = [self._fill(str(link), "links") for link in self._list(body, "links")]
+        pairs = [link.partition(":") for link in filled]
+        return {alias or service: service for service, _, alias in pairs}
 
     def _list(self, body: dict[Any, Any], key: str) -> list[Any]:
         value = body.get(key)

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import os.path
-import posixpath
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import paths, reading, torrust
 from tracker_backup.stack.compose import load_project
-from tracker_backup.stack.model import Mount, Project, Service
-from tracker_backup.stack.result import DiscoveredSource, Discovery, SourceType, Unsupported
+from tracker_backup.stack.endpoint import Endpoint
+from tracker_backup.stack.examination import SOURCES_HINT, Finding, ReadIfThere, examine
+from tracker_backup.stack.hostmounts import host_mounts
+from tracker_backup.stack.model import Project, Service
+from tracker_backup.stack.result import DiscoveredSource, Discovery, HostMount, Unsupported
 
-__all__ = ["DiscoveredSource", "Discovery", "Unsupported", "discover", "find_databases"]
+__all__ = [
+    "DiscoveredSource",
+    "Discovery",
+    "HostMount",
+    "Unsupported",
+    "discover",
+    "find_databases",
+    "find_environment",
+    "find_mounts",
+]
 
-ReadIfThere = Callable[[Path], str | None]
 RESERVED_NAMES = frozenset({"files"})
 """Names that no database may have: `files` is the rest of the stack."""
 _LONGEST_NAME = 32
-_SOURCES_HINT = "or name the databases under `sources:` in the configuration, which replaces discovery"
-
-
-@dataclass(frozen=True)
-class _Finding:
-    source: DiscoveredSource
-    reason: str | None = None  # why it is not supported
-    certain: bool = True  # as torrust.Recognised has it
+_SERVER_IMAGE = re.compile(r"(?:^|/)(?:mysql(?:-server)?|mariadb|percona(?:-server)?|postgres(?:ql)?)(?=[:@]|$)")
 
 
 def discover(stack_directory: Path) -> Discovery:
@@ -36,8 +38,30 @@ def discover(stack_directory: Path) -> Discovery:
 
     Raises ConfigurationError when no database is found, or when something in the stack cannot be read or understood.
     """
-    project = load_project(Path(os.path.abspath(stack_directory)))  # noqa: PTH100 - by text, links are left alone
-    return find_databases(project, reading.read_text_if_there)
+    return find_databases(_load(stack_directory), reading.read_text_if_there)
+
+
+def find_mounts(stack_directory: Path) -> tuple[HostMount, ...]:
+    """Return what of the host the stack's services see, also where the stack has no database.
+
+    Raises ConfigurationError when the stack's Compose files cannot be read or understood.
+    """
+    return host_mounts(_load(stack_directory))
+
+
+def find_environment(stack_directory: Path, service: str) -> dict[str, str]:
+    """Return the variables of a service's containers, as the Compose files make them; there are secrets among them.
+
+    Raises ConfigurationError when the stack's Compose files cannot be read, or have no such service.
+    """
+    project = _load(stack_directory)
+    if service not in project.services:
+        raise ConfigurationError(f"the stack {project.directory} has no service {service}")
+    return project.services[service].environment
+
+
+def _load(stack_directory: Path) -> Project:
+    return load_project(Path(os.path.abspath(stack_directory)))  # noqa: PTH100 - by text, links are left alone
 
 
 def find_databases(project: Project, read: ReadIfThere) -> Discovery:
@@ -45,7 +69,7 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
 
     Raises ConfigurationError with all that is wrong with the services.
     """
-    notes, errors, findings = list(project.notes), list[ConfigurationError](), list[_Finding]()
+    notes, errors, findings = list(project.notes), list[ConfigurationError](), list[Finding]()
     services = [(service, torrust.recognise(service)) for service in project.services.values()]
     present = {recognised.product.label for _, recognised in services if recognised and recognised.certain}
     for service, recognised in services:
@@ -56,7 +80,7 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
                 notes.append(_passed_over(service, recognised))
             continue
         try:
-            finding = _examine(service, recognised, read, notes)
+            finding = examine(project, service, recognised, read, notes)
         except ConfigurationError as error:
             if recognised.certain:
                 errors.append(error)
@@ -66,6 +90,7 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
             findings += [replace(finding, certain=recognised.certain)] if finding else []
     if errors:
         raise _all_in_one(errors)
+    notes += _unused_servers(project, findings)
     kept = _without_repeats(findings, notes)
     if not kept:
         raise _nothing_found(project, notes)
@@ -86,95 +111,18 @@ def _passed_over(service: Service, recognised: torrust.Recognised) -> str:
     )
 
 
-def _examine(service: Service, recognised: torrust.Recognised, read: ReadIfThere, notes: list[str]) -> _Finding | None:
-    """Return the database of one service, or None when it has none that could be backed up."""
-    product = recognised.product
-    reference = torrust.reference(service, product)
-    place = paths.locate(reference.path, service.mounts)
-    if reference.inline is None and isinstance(place, paths.NotOnHost) and place.mount and place.mount.kind == "volume":
-        return _configuration_on_volume(service, reference, place.mount)
-    configuration = _configuration(service, product, reference, read)
-    if configuration.note:
-        notes.append(configuration.note)
-    setting = torrust.database_of(service, product, configuration.document, where=configuration.where)
-    if setting.type == "memory":
-        notes.append(f"service {service.name} keeps its database in memory ({setting.origin}): nothing to back up")
-        return None
-    why = f"service {service.name} is configured by {configuration.where}"
-    if configuration.where != reference.said:
-        why += f" ({reference.said})"
-    return _place(service, setting, why)
-
-
-@dataclass(frozen=True)
-class _Configuration:
-    where: str
-    document: Mapping[str, object] | None = field(default=None, repr=False)  # None: the image's own
-    note: str | None = None
-
-
-def _configuration(
-    service: Service, product: torrust.Product, reference: torrust.Reference, read: ReadIfThere
-) -> _Configuration:
-    """Return the service's configuration; where there is none yet, the image brings its own."""
-    if reference.inline is not None:
-        where = reference.said
-        return _Configuration(where, torrust.parse_toml(reference.inline, where=f"service {service.name}, {where}"))
-    brought = f"the defaults of the {product.label}'s image"
-    place = paths.locate(reference.path, service.mounts)
-    if isinstance(place, paths.NotOnHost):
-        return _Configuration(brought)
-    text = read(place.path)
-    if text is not None:
-        return _Configuration(str(place.path), torrust.parse_toml(text, where=str(place.path)))
-    if reference.path != product.default_toml:
-        raise ConfigurationError(
-            f"service {service.name}: its configuration {reference.path} ({reference.said}) is {place.path} on the "
-            "host, which does not exist",
-            hint=f"correct the path, {_SOURCES_HINT}",
-        )
-    note = f"{place.path} does not exist yet: service {service.name} is taken to start with {brought}"
-    return _Configuration(brought, note=note)
-
-
-def _place(service: Service, setting: torrust.DatabaseSetting, why: str) -> _Finding:
-    """Return the finding for a setting: the file's place on the host, or why it is not supported."""
-    name = service.name
-    if setting.path is None:
-        kind: SourceType = "mysql" if setting.type == "mysql" else "postgresql"
-        label = f"{'MySQL' if kind == 'mysql' else 'PostgreSQL'} schema {setting.schema}"
-        why += f"; its database is the {label} ({setting.origin})"
-        source = DiscoveredSource(name, kind, name, why, schema=setting.schema)
-        return _Finding(source, f"{label}: found, not yet supported")
-    why += f"; its database is the SQLite file {setting.path} ({setting.origin})"
-    place = paths.locate(setting.path, service.mounts)
-    if isinstance(place, paths.OnHost):
-        why += f"; on the host that is {place.path}, through the bind mount at {place.mount.target}"
-        return _Finding(DiscoveredSource(name, "sqlite", name, why, place.path, None, place.scope, setting.path))
-    if place.mount is None or place.mount.kind == "tmpfs":
-        raise _in_the_container(service, setting, place.mount)
-    source = DiscoveredSource(name, "sqlite", name, why, container_path=setting.path)
-    return _Finding(source, _on_volume(f"its database {setting.path}", place.mount))
-
-
-def _configuration_on_volume(service: Service, reference: torrust.Reference, mount: Mount) -> _Finding:
-    why = f"service {service.name} is configured by {reference.path} ({reference.said})"
-    source = DiscoveredSource(service.name, "sqlite", service.name, why)
-    return _Finding(source, _on_volume(f"its configuration {reference.path}", mount))
-
-
-def _on_volume(what: str, mount: Mount) -> str:
-    volume = f"the named volume {mount.source}" if mount.source else "an anonymous volume"
-    return f"{what} lies on {volume}: found, not yet supported; mount a directory of the host there, {_SOURCES_HINT}"
-
-
-def _in_the_container(service: Service, setting: torrust.DatabaseSetting, mount: Mount | None) -> ConfigurationError:
-    place = "is on no mount: it is lost with the container" if mount is None else "is on a tmpfs: it is lost at a stop"
-    directory = posixpath.dirname(setting.path or "")
-    return ConfigurationError(
-        f"service {service.name}: its database {setting.path} ({setting.origin}) {place}, and the host cannot reach it",
-        hint=f"mount the directory {directory} from the host, {_SOURCES_HINT}",
-    )
+def _unused_servers(project: Project, findings: list[Finding]) -> list[str]:
+    """Return notes on the services that are database servers and, as far as is known, used by nothing found."""
+    endpoints = [finding.source.endpoint for finding in findings if finding.source.schema is not None]
+    if None in endpoints:
+        return []  # it may be the server of one whose configuration is still to come
+    used = {endpoint.server_service for endpoint in endpoints if endpoint}
+    return [
+        f"service {service.name} ({service.image}) is a database server that no tracker or index found here uses: "
+        "its databases are not among the sources"
+        for service in project.services.values()
+        if service.image and _SERVER_IMAGE.search(service.image) and service.name not in used
+    ]
 
 
 def _all_in_one(errors: list[ConfigurationError]) -> ConfigurationError:
@@ -183,9 +131,9 @@ def _all_in_one(errors: list[ConfigurationError]) -> ConfigurationError:
     return ConfigurationError("\n".join(["several things in the stack are wrong:", *map(str, errors)]))
 
 
-def _without_repeats(findings: list[_Finding], notes: list[str]) -> list[_Finding]:
+def _without_repeats(findings: list[Finding], notes: list[str]) -> list[Finding]:
     """Return each database once, in the order found; of services that name the same one, the first certain one's."""
-    kept: list[_Finding] = []
+    kept: list[Finding] = []
     for finding in sorted(findings, key=lambda finding: not finding.certain):
         first = next((other for other in kept if _same(other, finding)), None)
         if first is None:
@@ -195,15 +143,21 @@ def _without_repeats(findings: list[_Finding], notes: list[str]) -> list[_Findin
     return [finding for finding in findings if finding in kept]
 
 
-def _same(first: _Finding, other: _Finding) -> bool:
+def _same(first: Finding, other: Finding) -> bool:
     one, two = first.source, other.source
     if one.path or two.path:
         return one.path == two.path
+    if one.endpoint and two.endpoint:
+        return (one.type, one.schema, _server(one.endpoint)) == (two.type, two.schema, _server(two.endpoint))
     # Two servers may have schemas of one name; what a shared env_file repeats is the same.
     return not other.certain and (one.type, one.schema) == (two.type, two.schema)
 
 
-def _discovery(project: Project, findings: list[_Finding], notes: list[str]) -> Discovery:
+def _server(endpoint: Endpoint) -> tuple[str, int]:
+    return endpoint.server_service or endpoint.host, endpoint.port
+
+
+def _discovery(project: Project, findings: list[Finding], notes: list[str]) -> Discovery:
     taken = set(RESERVED_NAMES)
     sources, unsupported = list[DiscoveredSource](), list[Unsupported]()
     for finding in findings:
@@ -214,7 +168,15 @@ def _discovery(project: Project, findings: list[_Finding], notes: list[str]) -> 
         else:
             unsupported.append(Unsupported(source, finding.reason))
     images = {name: service.image for name, service in project.services.items() if service.image}
-    return Discovery(tuple(sources), tuple(unsupported), tuple(notes), project.name, project.files, images)
+    return Discovery(
+        sources=tuple(sources),
+        unsupported=tuple(unsupported),
+        notes=tuple(notes),
+        project=project.name,
+        files=project.files,
+        images=images,
+        mounts=host_mounts(project),
+    )
 
 
 def _free_name(service: str, taken: set[str]) -> str:
@@ -239,6 +201,4 @@ def _nothing_found(project: Project, notes: list[str]) -> ConfigurationError:
         "  none of them has the configuration of a Torrust tracker or index with a database",
         *(f"  note: {note}" for note in notes),
     ]
-    return ConfigurationError(
-        "\n".join(lines), hint=f"let `stack:` name the tracker's Compose project, {_SOURCES_HINT}"
-    )
+    return ConfigurationError("\n".join(lines), hint=f"let `stack:` name the tracker's Compose project, {SOURCES_HINT}")

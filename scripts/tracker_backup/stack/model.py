@@ -34,7 +34,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Service:
-    """One service of a Compose project."""
+    """One service of a Compose project.
+
+    `aliases` are its further names in networks, `links` the names by which it knows other services.
+    """
 
     name: str
     image: str | None = None
@@ -42,6 +45,9 @@ class Service:
     working_dir: str | None = None
     variables: Mapping[str, Variable] = field(default_factory=dict, repr=False)
     mounts: tuple[Mount, ...] = ()
+    hostname: str | None = None
+    aliases: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tracker_backup.stack.endpoint import Endpoint
 from tracker_backup.stack.paths import MountScope
 
 SourceType = Literal["sqlite", "mysql", "postgresql"]
+HostMountKind = Literal["bind", "volume"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class DiscoveredSource:
     """A database of the stack: a file on the host (`path`) or a `schema`; `why` names files and keys that led there.
 
     `container_path` is the file as its service sees it. `mount` is `file` when the file itself is mounted, so that its
-    -wal and -shm stay inside the container, else `directory`.
+    -wal and -shm stay inside the container, else `directory`. `endpoint` is where the service reaches the server of a
+    `schema`, None where no configuration says so yet; it is not part of the JSON.
     """
 
     name: str
@@ -28,6 +31,7 @@ class DiscoveredSource:
     schema: str | None = None
     mount: MountScope | None = None
     container_path: str | None = None
+    endpoint: Endpoint | None = None
 
     def to_json(self) -> dict[str, str]:
         """Return it as `discover --json` shows it, without what does not apply."""
@@ -55,8 +59,24 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class HostMount:
+    """A directory or file of the host at `path`, not looked at, that a service sees at `target`.
+
+    `volume` is the name that the Compose files give a named volume, None for bind mounts. `image` is the service's.
+    """
+
+    path: Path
+    target: str
+    service: str
+    kind: HostMountKind
+    volume: str | None = None
+    read_only: bool = False
+    image: str | None = None
+
+
+@dataclass(frozen=True)
 class Discovery:
-    """What was found in a stack. `images` are the services' images by service name."""
+    """What was found in a stack. `images` are the services' images by service name, `mounts` those of all services."""
 
     sources: tuple[DiscoveredSource, ...]
     unsupported: tuple[Unsupported, ...]
@@ -64,3 +84,4 @@ class Discovery:
     project: str
     files: tuple[Path, ...]
     images: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[HostMount, ...] = ()

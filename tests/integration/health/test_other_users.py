@@ -49,7 +49,17 @@ def test_what_was_written_is_judged_anew(backed_up: Instance) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["list"], ["--now"], ["verify"], ["restore", "latest", "--to", "/tmp/x"]], ids=" ".join
+    "words",
+    [
+        ["list"],
+        ["--now"],
+        ["verify"],
+        ["restore", "latest", "--to", "/tmp/x"],
+        ["prune"],
+        ["keep", "x"],
+        ["accept", "x"],
+    ],
+    ids=" ".join,
 )
 def test_who_may_not_is_given_the_sudo_line(backed_up: Instance, words: list[str]) -> None:
     backed_up.path.chmod(0)

@@ -11,7 +11,8 @@ from tracker_backup import __version__
 from tracker_backup.cli.arguments import build_parser, parse_arguments
 
 COMMANDS = [
-    "list", "show", "verify", "restore", "prune", "status", "discover", "doctor", "schedule", "config", "init",
+    "list", "show", "verify", "restore", "prune", "keep", "unkeep", "accept", "status", "discover", "doctor",
+    "schedule", "config", "init",
 ]  # fmt: skip
 
 

@@ -85,7 +85,11 @@ def test_all_errors_are_told_at_once_with_their_paths(tmp_path: Path) -> None:
         ({"jobs": [{"name": "a", "keep": {}}]}, "jobs[0].keep: the mapping needs a key at least"),
         ({"jobs": [{"name": "a", "keep": {"last": 1.5}}]}, "jobs[0].keep.last: 1.5 is not a whole number"),
         ({"jobs": [{"name": "a", "keep": {"last": True}}]}, "jobs[0].keep.last: True is not a whole number"),
-        ({"jobs": [{"name": "a", "keep": {"weekly": 4}}]}, "jobs[0].keep: unknown key 'weekly'; known are daily, last"),
+        (
+            {"jobs": [{"name": "a", "keep": {"decades": 4}}]},
+            "jobs[0].keep: unknown key 'decades'; known are daily, hourly, last, monthly, weekly, yearly",
+        ),
+        ({"jobs": [{"name": "a", "keep": {"yearly": 0}}]}, "jobs[0].keep.yearly: 0 is less than 1"),
         ({"jobs": [{"name": "a", "sources": ["x", "x"]}]}, "jobs[0].sources: the list holds something twice"),
         ({"sources": [{"name": "files", "type": "sqlite", "path": "/a"}]}, "sources[0].name: 'files' is taken"),
         ({"sources": [{"name": "a", "type": "mysql", "path": "/a"}]}, "sources[0].type: 'mysql' is none of sqlite"),
@@ -353,6 +357,15 @@ def test_nothing_but_stack_and_repository_is_required(tmp_path: Path) -> None:
     assert [(job.name, job.schedule, job.keep) for job in config.jobs] == [("daily", "0 3 * * *", Keep(2, 7))]
     assert config.sources is None
     assert stat.S_IMODE(config.file.stat().st_mode) == 0o600
+
+
+def test_every_rule_of_a_policy_is_taken_over(tmp_path: Path) -> None:
+    rules = {"last": 1, "hourly": 2, "daily": 3, "weekly": 4, "monthly": 5, "yearly": 6}
+
+    [job] = load(tmp_path, jobs=[{"name": "a", "keep": rules}]).jobs
+
+    assert vars(job.keep) == rules
+    assert job.keep.most == 21
 
 
 def test_what_a_copy_may_cost_is_taken_over(tmp_path: Path) -> None:

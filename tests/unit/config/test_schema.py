@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from tracker_backup.config.load import build_config
+from tracker_backup.config.model import Keep
 from tracker_backup.config.schema import _LIMITS, load_schema, schema_errors
 
 ROOT = load_schema()
@@ -62,6 +63,11 @@ def test_unknown_keys_are_refused_everywhere(path: str) -> None:
     assert KEYS[path]["additionalProperties"] is False
 
 
+def in_force(keep: Keep) -> dict[str, int]:
+    """Return the rules that are not switched off."""
+    return {rule: number for rule, number in vars(keep).items() if number}
+
+
 def test_defaults_are_what_is_filled_in() -> None:
     config = build_config({"stack": "/a", "repository": "/b"}, Path("/etc/tracker-backup/default.yml"))
 
@@ -69,8 +75,8 @@ def test_defaults_are_what_is_filled_in() -> None:
     job = config.jobs[0]
     simple = [key for key, schema in ROOT["properties"].items() if "default" in schema and key != "jobs"]
     filled = {
-        "jobs": [{"name": job.name, "schedule": job.schedule, "keep": vars(job.keep)}],
-        "jobs[].keep": vars(by_default.jobs[0].keep),
+        "jobs": [{"name": job.name, "schedule": job.schedule, "keep": in_force(job.keep)}],
+        "jobs[].keep": in_force(by_default.jobs[0].keep),
         "schedule.target": config.schedule.target,
         "schedule.user": config.schedule.user,
         "schedule.command": str(config.schedule.command),

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from support.instance import a_manifest, an_artifact
 from tracker_backup.config.model import Job, Keep
 from tracker_backup.errors import UsageError
 from tracker_backup.repository.manifest import DAMAGED, FAILED, PENDING, Failure
@@ -36,6 +37,13 @@ def test_exit_codes(published: bool, states: list[str], code: int) -> None:
     failures = tuple(Failure("tracker", "why", state) for state in states)
 
     assert Outcome("id", Mock() if published else None, failures=failures).exit_code == code
+
+
+@pytest.mark.parametrize(("accepted", "code"), [(False, 3), (True, 0)])
+def test_a_drop_in_size_is_told_until_it_is_accepted(accepted: bool, code: int) -> None:
+    manifest = a_manifest(artifacts=(an_artifact(size_drop=True),), accepted=accepted)
+
+    assert Outcome("id", manifest).exit_code == code
 
 
 def test_a_choice_of_sources_is_a_manual_backup() -> None:

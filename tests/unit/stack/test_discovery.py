@@ -11,7 +11,7 @@ import pytest
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import discovery
-from tracker_backup.stack.discovery import discover
+from tracker_backup.stack.discovery import HostMount, discover, find_environment, find_mounts
 
 Find = Callable[[str], Path]
 Write = Callable[[dict[str, str]], Path]
@@ -46,6 +46,30 @@ def test_a_deployer_like_stack(stack: Find) -> None:
         "bind mount at /var/lib/torrust/tracker",
     ):
         assert said in source.why
+
+
+def test_the_mounts_of_all_services_are_listed(stack: Find) -> None:
+    directory = stack("deployer-like")
+    mounts = discover(directory).mounts
+    assert {(mount.service, str(mount.path.relative_to(directory)), mount.target) for mount in mounts} == {
+        ("tracker", "storage/tracker/lib", "/var/lib/torrust/tracker"),
+        ("tracker", "storage/tracker/log", "/var/log/torrust/tracker"),
+        ("tracker", "storage/tracker/etc", "/etc/torrust/tracker"),
+        ("prometheus", "storage/prometheus/etc", "/etc/prometheus"),
+        ("grafana", "storage/grafana/data", "/var/lib/grafana"),
+    }
+    (grafana,) = [mount for mount in mounts if mount.service == "grafana"]
+    assert (grafana.kind, grafana.volume, grafana.read_only) == ("bind", None, False)
+    assert grafana.image == "grafana/grafana:12.3.1"
+
+
+def test_mounts_are_listed_where_there_is_no_database(write_stack: Write) -> None:
+    text = "services: {web: {build: ., volumes: ['./html:/srv:ro', 'data:/data', '/etc/ssl:/ssl', '/cache']}}\n"
+    directory = write_stack({"compose.yaml": text})
+    assert find_mounts(directory) == (
+        HostMount(directory / "html", "/srv", "web", "bind", read_only=True),
+        HostMount(Path("/etc/ssl"), "/ssl", "web", "bind"),
+    )
 
 
 def test_json_has_the_keys_of_the_contract(stack: Find) -> None:
@@ -84,6 +108,70 @@ def test_mysql_is_found_and_not_yet_supported(stack: Find) -> None:
     assert found.sources == ()
     assert (unsupported.source.type, unsupported.source.schema) == ("mysql", "torrust_tracker")
     assert unsupported.reason == "MySQL schema torrust_tracker: found, not yet supported"
+    endpoint = unsupported.source.endpoint
+    assert endpoint is not None
+    assert (endpoint.host, endpoint.port, endpoint.server_service) == ("mysql", 3306, "mysql")
+    assert (endpoint.user, endpoint.password) == ("tracker", "canary@pass:/#%\"'$ word")
+    assert "its server is the service mysql, port 3306" in unsupported.source.why
+    assert found.notes == ()
+
+
+def test_the_environment_of_a_service_is_given_where_it_is_asked_for(stack: Find) -> None:
+    assert find_environment(stack("mysql"), "mysql") == {"MYSQL_PASSWORD": "canary@pass:/#%\"'$ word"}
+    with pytest.raises(ConfigurationError, match="has no service db"):
+        find_environment(stack("mysql"), "db")
+
+
+@pytest.mark.parametrize(
+    ("host", "body", "server"),
+    [
+        ("the-db", "container_name: the-db", "db"),
+        ("sql", "networks: {back: {aliases: [sql]}}", "db"),
+        ("named", "hostname: named", "db"),
+        ("elsewhere.example", "hostname: named", None),
+    ],
+)
+def test_the_server_s_service_is_found_by_any_of_its_names(
+    write_stack: Write, host: str, body: str, server: str | None
+) -> None:
+    text = f"""
+services:
+  tracker:
+    image: torrust/tracker
+    environment:
+      TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER: mysql
+      TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH: mysql://u:canary@{host}/live
+  db:
+    image: mariadb:11.8
+    {body}
+"""
+    found = discover(write_stack({"compose.yaml": text}))
+    endpoint = found.unsupported[0].source.endpoint
+    assert endpoint is not None
+    assert endpoint.server_service == server
+    assert bool(found.notes) == (server is None)
+    assert "canary" not in repr(found) + json.dumps(found.unsupported[0].source.to_json())
+
+
+def test_a_database_server_that_nothing_uses_is_noted(write_stack: Write) -> None:
+    text = TRACKER + "  mysql: {image: 'docker.io/library/mysql:8.4'}\n  web: {image: phpmyadmin}\n"
+    found = discover(write_stack({"compose.yaml": text, "etc/tracker.toml": TOML}))
+    assert len(found.sources) == 1
+    (note,) = found.notes
+    assert note.startswith("service mysql (docker.io/library/mysql:8.4) is a database server that no tracker")
+
+
+def test_two_services_with_one_schema_on_one_server_are_one_source(write_stack: Write) -> None:
+    lines = [
+        f"  {name}: {{image: torrust/tracker, environment: {{"
+        f"TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER: mysql, "
+        f"TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH: 'mysql://{name}@{host}/live'}}}}"
+        for name, host in (("one", "db"), ("two", "the-db"))
+    ]
+    text = "\n".join(["services:", *lines, "  db: {image: mysql, container_name: the-db}"])
+    found = discover(write_stack({"compose.yaml": text}))
+    assert [unsupported.source.service for unsupported in found.unsupported] == ["one"]
+    assert found.notes == ("services one and two name the same database",)
 
 
 def test_an_index_and_a_tracker(stack: Find) -> None:

@@ -1,0 +1,134 @@
+"""Follow one service from its configuration to its database on the host, and say how it was found."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tracker_backup.errors import ConfigurationError
+from tracker_backup.stack import databases, paths, torrust
+from tracker_backup.stack.endpoint import endpoint_of
+from tracker_backup.stack.model import Mount, Project, Service
+from tracker_backup.stack.result import DiscoveredSource, SourceType
+
+ReadIfThere = Callable[[Path], str | None]
+SOURCES_HINT = "or name the databases under `sources:` in the configuration, which replaces discovery"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A database of a service; `reason` says why it is not supported, where it is not."""
+
+    source: DiscoveredSource
+    reason: str | None = None  # why it is not supported
+    certain: bool = True  # as torrust.Recognised has it
+
+
+def examine(
+    project: Project, service: Service, recognised: torrust.Recognised, read: ReadIfThere, notes: list[str]
+) -> Finding | None:
+    """Return the database of one service, or None when it has none that could be backed up; `notes` says why.
+
+    `read` returns a host file's text, or None when there is no such file.
+    Raises ConfigurationError for a configuration that cannot be read or a database that the host cannot reach.
+    """
+    product = recognised.product
+    reference = torrust.reference(service, product)
+    place = paths.locate(reference.path, service.mounts)
+    if reference.inline is None and isinstance(place, paths.NotOnHost) and place.mount and place.mount.kind == "volume":
+        return _configuration_on_volume(service, reference, place.mount)
+    configuration = _configuration(service, product, reference, read)
+    if configuration.note:
+        notes.append(configuration.note)
+    setting = databases.database_of(service, product, configuration.document, where=configuration.where)
+    if setting.type in ("memory", "none"):
+        what = "its database in memory" if setting.type == "memory" else "no database"
+        notes.append(f"service {service.name} keeps {what} ({setting.origin}): nothing to back up")
+        return None
+    why = f"service {service.name} is configured by {configuration.where}"
+    if configuration.where != reference.said:
+        why += f" ({reference.said})"
+    return _place(project, service, setting, why)
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    where: str
+    document: Mapping[str, object] | None = field(default=None, repr=False)  # None: the image's own
+    note: str | None = None
+
+
+def _configuration(
+    service: Service, product: torrust.Product, reference: torrust.Reference, read: ReadIfThere
+) -> _Configuration:
+    """Return the service's configuration; where there is none yet, the image brings its own."""
+    if reference.inline is not None:
+        where = reference.said
+        return _Configuration(where, databases.parse_toml(reference.inline, where=f"service {service.name}, {where}"))
+    brought = f"the defaults of the {product.label}'s image"
+    place = paths.locate(reference.path, service.mounts)
+    if isinstance(place, paths.NotOnHost):
+        return _Configuration(brought)
+    text = read(place.path)
+    if text is not None:
+        return _Configuration(str(place.path), databases.parse_toml(text, where=str(place.path)))
+    if reference.path != product.default_toml:
+        raise ConfigurationError(
+            f"service {service.name}: its configuration {reference.path} ({reference.said}) is {place.path} on the "
+            "host, which does not exist",
+            hint=f"correct the path, {SOURCES_HINT}",
+        )
+    note = f"{place.path} does not exist yet: service {service.name} is taken to start with {brought}"
+    return _Configuration(brought, note=note)
+
+
+def _place(project: Project, service: Service, setting: databases.DatabaseSetting, why: str) -> Finding:
+    """Return the finding for a setting: the file's place on the host, or why it is not supported."""
+    if setting.path is None:
+        return _on_server(project, service, setting, why)
+    name = service.name
+    why += f"; its database is the SQLite file {setting.path} ({setting.origin})"
+    place = paths.locate(setting.path, service.mounts)
+    if isinstance(place, paths.OnHost):
+        why += f"; on the host that is {place.path}, through the bind mount at {place.mount.target}"
+        return Finding(DiscoveredSource(name, "sqlite", name, why, place.path, None, place.scope, setting.path))
+    if place.mount is None or place.mount.kind == "tmpfs":
+        raise _in_the_container(service, setting, place.mount)
+    source = DiscoveredSource(name, "sqlite", name, why, container_path=setting.path)
+    return Finding(source, _on_volume(f"its database {setting.path}", place.mount))
+
+
+def _on_server(project: Project, service: Service, setting: databases.DatabaseSetting, why: str) -> Finding:
+    """Return the finding for a schema, with the endpoint where the settings name one."""
+    kind: SourceType = "mysql" if setting.type == "mysql" else "postgresql"
+    label = f"{'MySQL' if kind == 'mysql' else 'PostgreSQL'} schema {setting.schema}"
+    why += f"; its database is the {label} ({setting.origin})"
+    endpoint = endpoint_of(setting.address, service, project.services.values()) if setting.address else None
+    if endpoint:
+        server = endpoint.server_service
+        where = f"the service {server}" if server else f"{endpoint.host}, which is no service of the stack"
+        why += f"; its server is {where}, port {endpoint.port}"
+    source = DiscoveredSource(service.name, kind, service.name, why, schema=setting.schema, endpoint=endpoint)
+    return Finding(source, f"{label}: found, not yet supported")
+
+
+def _configuration_on_volume(service: Service, reference: torrust.Reference, mount: Mount) -> Finding:
+    why = f"service {service.name} is configured by {reference.path} ({reference.said})"
+    source = DiscoveredSource(service.name, "sqlite", service.name, why)
+    return Finding(source, _on_volume(f"its configuration {reference.path}", mount))
+
+
+def _on_volume(what: str, mount: Mount) -> str:
+    volume = f"the named volume {mount.source}" if mount.source else "an anonymous volume"
+    return f"{what} lies on {volume}: found, not yet supported; mount a directory of the host there, {SOURCES_HINT}"
+
+
+def _in_the_container(service: Service, setting: databases.DatabaseSetting, mount: Mount | None) -> ConfigurationError:
+    place = "is on no mount: it is lost with the container" if mount is None else "is on a tmpfs: it is lost at a stop"
+    directory = posixpath.dirname(setting.path or "")
+    return ConfigurationError(
+        f"service {service.name}: its database {setting.path} ({setting.origin}) {place}, and the host cannot reach it",
+        hint=f"mount the directory {directory} from the host, {SOURCES_HINT}",
+    )
