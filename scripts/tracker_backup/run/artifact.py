@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tracker_backup.errors import CheckFailedError, CommandError
 from tracker_backup.system.files import FLUSH_BYTES, drop_cache, flush_and_drop, opened_for_reading, write_all
-from tracker_backup.system.stream import Child
+from tracker_backup.system.signals import start_undisturbed
+from tracker_backup.system.stream import Child, widen_pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,9 +42,109 @@ class _Tally:
         self.bytes += len(block)
         self._hash.update(block)
 
+    def store(self, read: Callable[[int], bytes | None], descriptor: int) -> None:
+        """Write all that can be read into a file, flushed to the disk as it grows."""
+        unflushed = 0
+        for block in _blocks(read):
+            write_all(descriptor, block)
+            self.add(block)
+            unflushed += len(block)
+            if unflushed >= FLUSH_BYTES:
+                flush_and_drop(descriptor)
+                unflushed = 0
+
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+
+class Packer:
+    """Compresses a stream with zstd into an open, empty file; the sink of a driver that streams.
+
+    Use it as a context manager, which ends the compressor in any case.
+    """
+
+    def __init__(self, descriptor: int, *, level: int, threads: int, low_priority: bool) -> None:
+        """Keep where to; nothing runs before :meth:`begin`."""
+        self._descriptor = descriptor
+        self._argv = ["zstd", "-q", "-c", f"-{level}", f"-T{threads}"]
+        self._low_priority = low_priority
+        self._child: Child | None = None
+        self._drain: threading.Thread | None = None
+        self._drain_error: BaseException | None = None
+        self._into, self._out = _Tally(), _Tally()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the compressor, whatever it is doing."""
+        self._stop()
+
+    def begin(self) -> None:
+        """Forget what has been written, and begin anew."""
+        self._stop()
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._into, self._out = _Tally(), _Tally()
+        self._child = Child(self._argv, low_priority=self._low_priority)
+        widen_pipe(self._child.stdin.fileno())
+        widen_pipe(self._child.stdout.fileno())
+        self._drain = threading.Thread(target=self._store, args=(self._child,), daemon=True)
+        start_undisturbed(self._drain)
+
+    def write(self, block: bytes) -> None:
+        """Take the next block.
+
+        Raises OSError when the disk does not, CommandError when zstd has failed.
+        """
+        try:
+            write_all(self._require().stdin.fileno(), block)
+        except BrokenPipeError:
+            self._finished(self._require())
+            raise CommandError("zstd has ended before the end of its input") from None
+        self._into.add(block)
+
+    def finish(self) -> Stored:
+        """End the stream and return what was stored, once it is on the disk.
+
+        Raises as :meth:`write` does.
+        """
+        child = self._require()
+        child.stdin.close()
+        self._finished(child)
+        os.fsync(self._descriptor)
+        drop_cache(self._descriptor)
+        return Stored(self._out.bytes, self._out.sha256, self._into.bytes, self._into.sha256)
+
+    def _require(self) -> Child:
+        if self._child is None:
+            raise CommandError("zstd was not started")
+        return self._child
+
+    def _finished(self, child: Child) -> None:
+        """Wait for the compressor's end; raises what went wrong, the disk's troubles first: they are the cause."""
+        if self._drain is not None:
+            self._drain.join()
+        if self._drain_error is not None:
+            raise self._drain_error
+        child.require_success()
+
+    def _stop(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            if self._drain is not None and self._drain.ident is not None:
+                self._drain.join()  # before the pipe that it reads is closed
+            self._child.__exit__(None, None, None)
+        self._child = self._drain = self._drain_error = None
+
+    def _store(self, child: Child) -> None:
+        try:
+            self._out.store(child.stdout.read, self._descriptor)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that writes
+            self._drain_error = error
+            child.kill()
 
 
 def compress(
@@ -66,14 +168,7 @@ def compress(
     argv = ["zstd", "-q", "-c", f"-{level}", f"-T{threads}", f"--stream-size={total}"]
     with Child(argv, low_priority=low_priority) as child:
         child.feed(lambda: _feed(raw, child, into, lambda done: progress(done, total), keep_cached=keep_cached))
-        unflushed = 0
-        for block in _blocks(child.stdout.read):
-            write_all(descriptor, block)
-            out.add(block)
-            unflushed += len(block)
-            if unflushed >= FLUSH_BYTES:
-                flush_and_drop(descriptor)
-                unflushed = 0
+        out.store(child.stdout.read, descriptor)
         child.require_success()
     os.fsync(descriptor)
     drop_cache(descriptor)

@@ -206,7 +206,7 @@ class BackupRun:
                     continue
                 incoming.reject(done.artifact.file)
                 harvest.rejected.append(done.artifact)
-                failure = Failure(source.name, f"{source.path} is damaged: {done.damage}", DAMAGED)
+                failure = Failure(source.name, f"{source.place} is damaged: {done.damage}", DAMAGED)
             harvest.failures.append(failure)
             self._reporter.warn(f"{failure.source}: {failure.message}")
         return harvest
@@ -224,7 +224,7 @@ class BackupRun:
     def _tell_unverified(self, artifact: Artifact) -> None:
         if not artifact.good:
             said = "; ".join(artifact.checks[0]["messages"])
-            self._reporter.warn(f"{artifact.source}: this host's SQLite cannot check it, so it is unverified: {said}")
+            self._reporter.warn(f"{artifact.source}: this host cannot check it, so it is unverified: {said}")
 
     def _full_check(self, source: Source, history: History) -> bool:
         if self._config.check == "auto":

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError
 from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
-from tracker_backup.run.artifact import Stored, compress, read_back
+from tracker_backup.run.artifact import Packer, Stored, compress, read_back
 from tracker_backup.run.context import copy_context
-from tracker_backup.sources.interface import Snapshot, Source
+from tracker_backup.sources.interface import Snapshot, Source, StreamingDriver, Taken
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import remove_tree
 from tracker_backup.system.space import fits_in_memory, require_room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tracker_backup.config.model import Config
     from tracker_backup.report.reporter import Reporter
     from tracker_backup.repository.store import Incoming
     from tracker_backup.run.history import History
-    from tracker_backup.sources.interface import CheckResult, RunningCheck
+    from tracker_backup.sources.interface import CheckResult, CopyContext, RunningCheck
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,15 @@ class Pipeline:
         Raises SourceError when it cannot be taken, CheckFailedError when what was written reads back differently.
         """
         driver = driver_for(source.type)
+        if isinstance(driver, StreamingDriver):
+            return self._process_stream(driver, source, incoming)
         name = f"{source.name}{driver.artifact_suffix}"
         staging = incoming.staging / source.name
         staging.mkdir(mode=0o700)
         try:
             self._require_room(source, incoming)
             with self._phase("copy", source):
-                snapshot = driver.take(
-                    source,
-                    copy_context(self._config, self._history, source, staging, self._reporter, deadline=self._deadline),
-                )
+                snapshot = driver.take(source, self._context(source, staging))
             check = None
             if self._config.check != "none":
                 check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
@@ -74,6 +74,38 @@ class Pipeline:
         with self._phase("read back", source):
             self._read_back(incoming, name, stored)
         return _processed(snapshot, stored, name, result)
+
+    def _process_stream(self, driver: StreamingDriver, source: Source, incoming: Incoming) -> Processed:
+        name = f"{source.name}{driver.artifact_suffix}"
+        packed = int(driver.estimate_bytes(source) * self._history.ratio(source.name))
+        require_room([(incoming.artifacts, packed, f"the artifact of {source.name}")])
+        staging = incoming.staging / source.name
+        staging.mkdir(mode=0o700)
+        descriptor = incoming.create(name)
+        try:
+            with (
+                self._phase("dump", source),
+                Packer(
+                    descriptor,
+                    level=self._config.compression_level,
+                    threads=self._threads(),
+                    low_priority=self._scheduled,
+                ) as packer,
+            ):
+                taken = driver.stream(source, self._context(source, staging), packer)
+                stored = packer.finish()
+        finally:
+            os.close(descriptor)
+            remove_tree(staging)
+        check = None if self._config.check == "none" else driver.start_stream_check(taken)
+        with self._phase("read back", source):
+            self._read_back(incoming, name, stored, None if check is None else check.feed)
+        return _processed(taken, stored, name, None if check is None else check.result())
+
+    def _context(self, source: Source, directory: Path) -> CopyContext:
+        return copy_context(
+            self._config, self._history, source, directory, self._reporter, deadline=self._deadline
+        )
 
     def _store(
         self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None
@@ -102,8 +134,12 @@ class Pipeline:
                 check.abandon()
             raise
 
-    def _read_back(self, incoming: Incoming, name: str, stored: Stored) -> None:
-        found = read_back(incoming.artifacts / name, low_priority=self._scheduled, progress=self._reporter.progress)
+    def _read_back(
+        self, incoming: Incoming, name: str, stored: Stored, sink: Callable[[bytes], None] | None = None
+    ) -> None:
+        found = read_back(
+            incoming.artifacts / name, low_priority=self._scheduled, progress=self._reporter.progress, sink=sink
+        )
         if found != stored:
             raise CheckFailedError(
                 f"{name} reads back differently from what was written: {found} instead of {stored}",
@@ -134,7 +170,7 @@ class Pipeline:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - began, 3)
 
 
-def _processed(snapshot: Snapshot, stored: Stored, name: str, result: CheckResult | None) -> Processed:
+def _processed(snapshot: Taken, stored: Stored, name: str, result: CheckResult | None) -> Processed:
     sound = result is not None and result.ok is True
     artifact = Artifact(
         source=snapshot.source.name,
@@ -150,7 +186,7 @@ def _processed(snapshot: Snapshot, stored: Stored, name: str, result: CheckResul
         copy_seconds=round(snapshot.seconds, 3),
         write_stall_seconds=round(snapshot.write_stall_seconds, 3),
         pause_seconds=round(snapshot.pause_seconds, 3),
-        path=str(snapshot.source.path),
+        path=snapshot.source.place,
         service=snapshot.source.service,
         engine={**snapshot.engine, **({} if result is None else result.facts)},
         checks=() if result is None else (result.to_json(),),

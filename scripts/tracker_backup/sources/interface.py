@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
+
+    from tracker_backup.sources.mysql.target import Target
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class Source:
     """One thing to back up, on this host, now.
 
     `why` is a sentence for people: how it was found. `mount` is `file` where a container sees the single file and
-    not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`.
+    not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`. A schema on a server
+    has a `target`; its `path` is the stack's directory then, in whose containers the server is looked for.
     """
 
     name: str
@@ -26,6 +29,12 @@ class Source:
     why: str = ""
     mount: str = "directory"
     container_path: str | None = None
+    target: Target | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: a file, or a schema on a server."""
+        return str(self.path if self.target is None else self.target)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class CopyContext:
     and bytes in all, `note` what a person should know; `last_rate` is the rate of an earlier copy in bytes per second,
     where there was one, `last_clone_seconds` how long a clone has held the lock. `stack` and `state_directory` are
     where a service to pause is looked for and noted; `when_busy` is `pause` or `refuse`; `switch_to_wal` asks for the
-    switch before the copy.
+    switch before the copy; `max_silence_seconds` is how long a dump may stand still.
     """
 
     directory: Path
@@ -52,18 +61,18 @@ class CopyContext:
     switch_to_wal: bool = False
     last_rate: float | None = None
     last_clone_seconds: float = 0.1
+    max_silence_seconds: float = 120
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A consistent raw copy of a source at one instant.
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A consistent copy of a source at one instant, wherever its bytes went.
 
     `write_stall_seconds` is how long the copy may have kept the tracker's writes waiting; `pause_seconds` how long its
     container was frozen; `engine` holds facts of the database for the manifest.
     """
 
     source: Source
-    path: Path
     snapshot_at: datetime
     raw_bytes: int
     method: str
@@ -71,6 +80,26 @@ class Snapshot:
     write_stall_seconds: float = 0.0
     pause_seconds: float = 0.0
     engine: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Taken):
+    """A raw copy in a file of its own."""
+
+    path: Path
+
+
+class Sink(Protocol):
+    """Where a stream goes."""
+
+    def begin(self) -> None:
+        """Forget what has been written, if anything, and begin anew."""
+
+    def write(self, block: bytes) -> None:
+        """Take the next block.
+
+        Raises OSError when the disk does not, CommandError when the compressor has failed.
+        """
 
 
 @dataclass(frozen=True)
@@ -138,3 +167,42 @@ class Driver(Protocol):
 
     def estimate_bytes(self, source: Source) -> int:
         """Return an upper estimate of the raw copy's size in bytes."""
+
+
+class StreamCheck(Protocol):
+    """A check of a stream, while it is read back from the disk."""
+
+    def feed(self, block: bytes) -> None:
+        """Take the next block."""
+
+    def result(self) -> CheckResult:
+        """Return what was found, after the last block."""
+
+
+@runtime_checkable
+class StreamingDriver(Protocol):
+    """A type of source whose copy goes straight into the artifact, without a raw file in staging."""
+
+    artifact_suffix: str
+    restored_suffix: str
+
+    def stream(self, source: Source, context: CopyContext, sink: Sink) -> Taken:
+        """Write a consistent copy into the sink, beginning anew where it must.
+
+        Raises SourceError, with what to do, when it cannot be had, and DeadlineError when the run's time is over.
+        """
+
+    def start_stream_check(self, taken: Taken) -> StreamCheck:
+        """Begin to check what is read back against what was known of it on its way out."""
+
+    def forecast(self, source: Source, context: CopyContext) -> Forecast:
+        """Return what a copy would cost now, and change nothing.
+
+        Raises what :meth:`stream` would raise before it copies.
+        """
+
+    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> RunningCheck:
+        """Start the check of a copy that was unpacked into a file."""
+
+    def estimate_bytes(self, source: Source) -> int:
+        """Return an estimate of the raw copy's size in bytes."""

@@ -7,6 +7,7 @@ bound, so that neither a chatty nor a failing program can fill memory or block.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -19,19 +20,29 @@ from tracker_backup.system.process import clean_environment, require_program
 from tracker_backup.system.signals import start_undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 _STDERR_BYTES = 64 * 1024
+_PIPE_BYTES = 1024 * 1024
 
 
 class Child:
     """A running program with pipes on stdin and stdout; use it as a context manager, which ends it in any case."""
 
-    def __init__(self, argv: Sequence[str], *, low_priority: bool = False) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        low_priority: bool = False,
+        inherit: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         """Start the program `argv[0]`, looked up in the system's own directories.
 
-        `low_priority` gives it the lowest CPU priority, for work that nobody waits for.
+        `low_priority` gives it the lowest CPU priority, for work that nobody waits for. It inherits the descriptors
+        `inherit` under their own numbers, and gets `env` on top of the clean environment; what it must not tell
+        others goes through a descriptor, since others may read its arguments and its environment.
 
         Raises CommandError when it is missing or cannot be started.
         """
@@ -44,7 +55,8 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=clean_environment(),
+                env=clean_environment(env),
+                pass_fds=tuple(inherit),
                 start_new_session=True,
                 bufsize=0,
             )
@@ -113,10 +125,14 @@ class Child:
         if code != 0:
             raise CommandError(f"{self.name} {describe_exit(code)}: {self.last_words()}")
 
+    def stderr_text(self) -> str:
+        """Return what the program said on stderr, the last 64 KiB of it, once it has ended."""
+        self._listener.join(timeout=5)
+        return bytes(self._stderr).decode(errors="replace")
+
     def last_words(self) -> str:
         """Return the end of what the program said on stderr, on one line."""
-        self._listener.join(timeout=5)
-        lines = bytes(self._stderr).decode(errors="replace").strip().splitlines()
+        lines = self.stderr_text().strip().splitlines()
         return " / ".join(lines[-3:])[:400] or "it said nothing"
 
     def _feed(self, write: Callable[[], None]) -> None:
@@ -136,6 +152,12 @@ class Child:
             while part := pipe.read(4096):
                 self._stderr += part
                 del self._stderr[:-_STDERR_BYTES]
+
+
+def widen_pipe(descriptor: int) -> None:
+    """Let a pipe hold a mebibyte, where the system allows it: fewer turns from one process to another."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

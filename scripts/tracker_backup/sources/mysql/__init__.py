@@ -1,0 +1,1 @@
+"""One schema on a MySQL or MariaDB server, dumped live by the servers' own clients."""

@@ -1,0 +1,168 @@
+"""MySQL and MariaDB as a type of source: reach, ask, dump, compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracker_backup.errors import SourceError, TrackerBackupError
+from tracker_backup.sources.interface import CopyContext, Forecast, Sink, Source, Taken
+from tracker_backup.sources.mysql.check import DumpCheck, FileCheck, count_objects
+from tracker_backup.sources.mysql.compare import absent
+from tracker_backup.sources.mysql.dump import Dumped, run_dump
+from tracker_backup.sources.mysql.facts import Facts, gather
+from tracker_backup.sources.mysql.grants import missing
+from tracker_backup.sources.mysql.reach import Reached, reach
+from tracker_backup.sources.mysql.target import REFUSE, Target
+
+DUMP = "dump"
+_TRIES = 3
+_ASSUMED_BYTES_PER_SECOND = 40 * 1024**2
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A server that can be dumped as it is now."""
+
+    target: Target
+    reached: Reached
+    locking: bool
+
+
+class MysqlDriver:
+    """Dumps one schema with the server's own client."""
+
+    artifact_suffix = ".sql.zst"
+    restored_suffix = ".sql"
+
+    def stream(self, source: Source, context: CopyContext, sink: Sink) -> Taken:
+        """Dump the schema in one transaction, again if its structure changed meanwhile.
+
+        Raises SourceError when it cannot be dumped completely, DeadlineError when the run's time is over.
+        """
+        prepared = _prepare(source)
+        for note in prepared.reached.passed_over:
+            context.note(f"{source.name}: passed over: {note}")
+        facts = prepared.reached.facts
+        for repeats in range(_TRIES):
+            sink.begin()
+            failure: SourceError | None = None
+            dumped: Dumped | None = None
+            try:
+                dumped = _dump(prepared, facts, context, sink)
+            except SourceError as error:
+                failure = error
+            before, facts = facts, _facts_after(prepared, facts, failure)
+            if before.fingerprint != facts.fingerprint:
+                context.note(f"{source.name}: the schema changed during the dump: it is dumped again")
+                continue
+            if failure is not None:
+                raise failure
+            if dumped is not None:
+                return _taken(source, prepared, facts, dumped, repeats)
+        raise SourceError(
+            f"{prepared.target}: its structure changed during each of {_TRIES} dumps",
+            hint="wait for the migration to end; the next run tries again",
+        )
+
+    def start_stream_check(self, taken: Taken) -> DumpCheck:
+        """Begin to compare what is read back with what was counted on its way out."""
+        return DumpCheck(taken.engine["rows"], taken.engine["objects"])
+
+    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> FileCheck:  # noqa: ARG002 - one check only
+        """Start to read a dump that was unpacked into a file."""
+        return FileCheck(path)
+
+    def forecast(self, source: Source, context: CopyContext) -> Forecast:
+        """Return what a dump would cost now, and change nothing."""
+        prepared = _prepare(source)
+        size = prepared.reached.facts.bytes
+        seconds = size / (context.last_rate or _ASSUMED_BYTES_PER_SECOND)
+        return Forecast(
+            method=f"{DUMP} by {prepared.reached.way}",
+            raw_bytes=size,
+            seconds=seconds,
+            stall_seconds=seconds if prepared.locking else 0.0,
+            pause_seconds=0.0,
+            advice="; ".join(f"passed over: {reason}" for reason in prepared.reached.passed_over),
+        )
+
+    def estimate_bytes(self, source: Source) -> int:
+        """Return the server's estimate of the schema's data."""
+        return _prepare(source).reached.facts.bytes
+
+
+def _prepare(source: Source) -> _Prepared:
+    """Reach the server and see whether a dump would be complete.
+
+    Raises SourceError when it would not, with what to do.
+    """
+    target = source.target
+    if target is None:
+        raise SourceError(f"source {source.name} names no schema on a server")
+    reached = reach(target, source.path)
+    others = reached.facts.non_transactional
+    if others and target.non_transactional == REFUSE:
+        names = ", ".join(f"{table.name} ({table.engine})" for table in others)
+        raise SourceError(
+            f"{target}: a transaction does not hold these tables still: {names}",
+            hint="ALTER TABLE … ENGINE=InnoDB, or allow mysql_non_transactional: lock, which keeps writers waiting",
+        )
+    lacking = missing(reached.facts, target.schema, locking=bool(others))
+    if lacking:
+        raise SourceError(
+            f"{target}: the user {reached.facts.identity.account} may not see all of it, so that a dump could lack "
+            "something without a word",
+            hint=f"run as the server's administrator: {' '.join(lacking)}",
+        )
+    return _Prepared(target, reached, bool(others))
+
+
+def _dump(prepared: _Prepared, facts: Facts, context: CopyContext, sink: Sink) -> Dumped:
+    dumped = run_dump(
+        prepared.reached.connection,
+        prepared.target.schema,
+        context,
+        sink,
+        expected_bytes=facts.bytes,
+        locking=prepared.locking,
+    )
+    lost = absent(dumped.contents, facts)
+    if lost:
+        raise SourceError(
+            f"{prepared.target}: the dump lacks what the server has: {', '.join(lost)}",
+            hint="see docs/mysql.md, Rights",
+        )
+    return dumped
+
+
+def _facts_after(prepared: _Prepared, before: Facts, failure: SourceError | None) -> Facts:
+    """Ask for the facts again; where the server is gone, the failure of the dump says more than that it is."""
+    try:
+        return gather(prepared.reached.connection, before.identity, prepared.target.schema)
+    except TrackerBackupError:
+        if failure is not None:
+            raise failure from None
+        raise
+
+
+def _taken(source: Source, prepared: _Prepared, facts: Facts, dumped: Dumped, repeats: int) -> Taken:
+    contents, way = dumped.contents, prepared.reached.way
+    return Taken(
+        source=source,
+        snapshot_at=dumped.started_at,
+        raw_bytes=contents.bytes,
+        method=DUMP,
+        seconds=dumped.seconds,
+        write_stall_seconds=dumped.seconds if prepared.locking else 0.0,
+        engine={
+            "name": facts.identity.flavour,
+            "server": facts.identity.version,
+            "client": str(way.clients.dump),
+            "reach": f"{way.kind}: {way.place}",
+            "rows": dict(contents.rows),
+            "objects": count_objects(contents),
+            "repeats": repeats,
+            "locked": prepared.locking,
+        },
+    )

@@ -1,0 +1,118 @@
+"""Which rights a complete dump needs, and which of them are missing.
+
+Without them objects vanish from a dump: exit code 0, trailer and an empty stderr all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tracker_backup.sources.mysql.clients import MARIADB
+from tracker_backup.sources.mysql.facts import Facts
+
+NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
+LOCKING = "LOCK TABLES"
+_EVERYTHING = frozenset({"ALL PRIVILEGES", "ALL"})
+_SHOWING_ROUTINES = {"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE"}
+"""Who has one of these in a schema is told of every routine in it, if not its text."""
+
+_SHOW_CREATE_ROUTINE_SINCE = (11, 3)  # https://mariadb.com/kb/en/grant/
+_SHOW_ROUTINE_SINCE = (8, 0, 20)  # https://dev.mysql.com/doc/refman/8.0/en/privileges-provided.html
+_NAME = r"(\*|`(?:[^`]|``)*`)"
+_GRANT = re.compile(rf"(GRANT|REVOKE) (.+?) ON (?:TABLE )?{_NAME}\.{_NAME} (?:TO|FROM) ", re.DOTALL)
+_PARENTHESES = re.compile(r"\([^)]*\)")
+
+
+@dataclass(frozen=True)
+class _Grant:
+    privileges: frozenset[str]
+    schema: str  # a pattern, or * for all
+    object: str  # a table, or * for all
+    revoked: bool
+
+    def has(self, privilege: str) -> bool:
+        return privilege in self.privileges or bool(self.privileges & _EVERYTHING)
+
+
+def missing(facts: Facts, schema: str, *, locking: bool = False) -> list[str]:
+    """Return the GRANT statements without which a dump would not be complete; none when nothing is missing."""
+    grants = [grant for line in facts.grants if (grant := _parse(line)) is not None]
+    account = _account(facts.identity.account)
+    wanted = (*NEEDED, LOCKING) if locking else NEEDED
+    lacking = [privilege for privilege in wanted if not _covers(grants, privilege, schema)]
+    statements = [f"GRANT {', '.join(lacking)} ON {_quoted(schema)}.* TO {account};"] if lacking else []
+    if not _routines_readable(facts, grants, schema):
+        statements.append(f"GRANT {_routine_privilege(facts, schema)} TO {account};")
+    return statements
+
+
+def _routines_readable(facts: Facts, grants: Sequence[_Grant], schema: str) -> bool:
+    if facts.identity.flavour == MARIADB:
+        everywhere = _covers(grants, "SELECT", "mysql") or _covers(grants, "SELECT", "mysql", "proc")
+        readable = everywhere or _covers(grants, "SHOW CREATE ROUTINE", schema)
+    else:
+        readable = any(
+            grant.schema == "*" and not grant.revoked and (grant.has("SHOW_ROUTINE") or grant.has("SELECT"))
+            for grant in grants
+        )
+    if readable:
+        return True
+    # All are seen, and the text of each as well: they are the user's own, or there is none.
+    seen = any(_covers(grants, privilege, schema) for privilege in _SHOWING_ROUTINES)
+    return seen and not facts.unreadable
+
+
+def _routine_privilege(facts: Facts, schema: str) -> str:
+    numbers = facts.identity.numbers
+    if facts.identity.flavour == MARIADB:
+        newer = numbers >= _SHOW_CREATE_ROUTINE_SINCE
+        return f"SHOW CREATE ROUTINE ON {_quoted(schema)}.*" if newer else "SELECT ON `mysql`.`proc`"
+    return "SHOW_ROUTINE ON *.*" if numbers >= _SHOW_ROUTINE_SINCE else "SELECT ON *.*"
+
+
+def _covers(grants: Iterable[_Grant], privilege: str, schema: str, table: str | None = None) -> bool:
+    """Return whether a privilege is had on the whole schema, or on the one table."""
+    objects = {"*"} if table is None else {"*", table}
+    applying = [
+        grant for grant in grants
+        if grant.has(privilege) and grant.object in objects and (grant.schema == "*" or _matches(grant.schema, schema))
+    ]  # fmt: skip
+    if any(grant.revoked and grant.schema != "*" for grant in applying):  # a partial revoke of a global grant
+        return any(not grant.revoked and grant.schema != "*" for grant in applying)
+    return any(not grant.revoked for grant in applying)
+
+
+def _parse(line: str) -> _Grant | None:
+    found = _GRANT.match(line)
+    if found is None:
+        return None  # a role, a proxy, or a right in a routine
+    # What is granted on some columns only is granted on no table; the name before the parentheses goes with them.
+    parts = [part.strip() for part in _without_columns(found[2]).split(",")]
+    privileges = frozenset(part.upper() for part in parts if part)
+    return _Grant(privileges, _unquoted(found[3]), _unquoted(found[4]), revoked=found[1] == "REVOKE")
+
+
+def _without_columns(privileges: str) -> str:
+    return re.sub(r"[A-Za-z ]+\s*" + _PARENTHESES.pattern, "", privileges)
+
+
+def _matches(pattern: str, schema: str) -> bool:
+    r"""Return whether a schema's name fits a pattern with % and _, where \ takes their meaning away."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    translated = [{"%": ".*", "_": "."}.get(part) or re.escape(part.removeprefix("\\") or "\\") for part in parts]
+    return re.fullmatch("".join(translated), schema, re.DOTALL) is not None
+
+
+def _unquoted(name: str) -> str:
+    return name if name == "*" else name[1:-1].replace("``", "`")
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _account(account: str) -> str:
+    user, _, host = account.rpartition("@")
+    return f"{_quoted(user)}@{_quoted(host)}"
