@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tracker_backup.config.document import MOST_BYTES, parse_document
-from tracker_backup.config.model import Config, Job, Keep, ScheduleSettings, SourceSettings
+from tracker_backup.config.model import Config, Job, Keep, MysqlSettings, ScheduleSettings, SourceSettings
 from tracker_backup.config.schema import schema_errors
+from tracker_backup.config.sourcekeys import source_errors
 from tracker_backup.errors import ConfigurationError, PrivilegeError, UsageError
 
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
@@ -86,6 +87,7 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
         for index, job in enumerate(jobs):
             unknown = [name for name in _strings(job.get("sources")) if name not in known]
             errors += [f"jobs[{index}].sources: there is no source {name!r}" for name in unknown]
+    errors += source_errors(sources)
     errors += _schedule_errors(jobs)
     errors += [
         f"{key}: not a number that can be reckoned with"
@@ -124,7 +126,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         state_directory=Path(document.get("state_directory", f"/var/lib/tracker-backup/{instance}")),
         log_file=Path(document.get("log_file", f"/var/log/tracker-backup/{instance}.log")),
         jobs=tuple(_job(job) for job in document.get("jobs", _DEFAULT_JOBS)),
-        sources=None if sources is None else tuple(_source(source) for source in sources),
+        sources=None if sources is None else tuple(_source(source, document["stack"]) for source in sources),
         check=document.get("check", "auto"),
         # JSON Schema takes 3.0 for a whole number; zstd and slices do not.
         compression_level=int(document.get("compression_level", 3)),
@@ -134,6 +136,9 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         max_pause_seconds=document.get("max_pause_seconds", 120),
         sqlite_when_busy=document.get("sqlite_when_busy", "pause"),
         sqlite_journal_mode=document.get("sqlite_journal_mode", "keep"),
+        mysql_reach=document.get("mysql_reach", "auto"),
+        mysql_non_transactional=document.get("mysql_non_transactional", "lock"),
+        mysql_max_wait_seconds=document.get("mysql_max_wait_seconds", 120),
         schedule=ScheduleSettings(
             target=schedule.get("target", "cron.d"),
             user=schedule.get("user", "root"),
@@ -210,5 +215,16 @@ def _job(job: dict[str, Any]) -> Job:
     )
 
 
-def _source(source: dict[str, Any]) -> SourceSettings:
-    return SourceSettings(source["name"], source["type"], Path(source["path"]), source.get("service"))
+def _source(source: dict[str, Any], stack: str) -> SourceSettings:
+    path, mysql = Path(source.get("path", stack)), None
+    if source["type"] == "mysql":
+        mysql = MysqlSettings(
+            schema=source["schema"],
+            user=source["user"],
+            password_file=Path(source["password_file"]) if "password_file" in source else None,
+            host=source.get("host"),
+            port=int(source.get("port", 3306)),
+            socket=Path(source["socket"]) if "socket" in source else None,
+            reach=source.get("reach"),
+        )
+    return SourceSettings(source["name"], source["type"], path, source.get("service"), mysql)

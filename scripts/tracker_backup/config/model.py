@@ -37,13 +37,27 @@ class Job:
 
 
 @dataclass(frozen=True)
+class MysqlSettings:
+    """A schema on a server, and how it is reached; `reach` None is what `mysql_reach` says."""
+
+    schema: str
+    user: str
+    password_file: Path | None
+    host: str | None
+    port: int
+    socket: Path | None
+    reach: str | None
+
+
+@dataclass(frozen=True)
 class SourceSettings:
-    """A source that the configuration names itself."""
+    """A source that the configuration names itself; `path` is the stack's directory where it is no file."""
 
     name: str
     type: str
     path: Path
     service: str | None = None
+    mysql: MysqlSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,9 @@ class Config:
     max_pause_seconds: float
     sqlite_when_busy: str
     sqlite_journal_mode: str
+    mysql_reach: str
+    mysql_non_transactional: str
+    mysql_max_wait_seconds: float
     schedule: ScheduleSettings
     named_by: tuple[str, ...] = ()
     ping_url: str | None = field(default=None, repr=False)

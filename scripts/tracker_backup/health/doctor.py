@@ -16,6 +16,7 @@ from tracker_backup.run.context import copy_context
 from tracker_backup.run.history import History
 from tracker_backup.run.rates import read_rates
 from tracker_backup.run.resolve import resolve_sources
+from tracker_backup.sources.interface import StreamingDriver
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import free_bytes
 from tracker_backup.system.process import find_program
@@ -137,7 +138,7 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
     elif forecast.stall_seconds:
         cost = f"the tracker's writes wait for about {forecast.stall_seconds:.1f} s"
     size = format_bytes(forecast.raw_bytes)
-    what = f"{source.name}: {source.path}, {size}, {forecast.method}, copied in about {forecast.seconds:.1f} s; {cost}"
+    what = f"{source.name}: {source.place}, {size}, {forecast.method}, copied in about {forecast.seconds:.1f} s; {cost}"
     level = WARN if forecast.pause_seconds else OK
     return Finding(level, what, forecast.advice, forecast.pause_seconds), forecast.raw_bytes
 
@@ -145,7 +146,11 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
 def _room(config: Config, source: Source, size: int, history: History) -> Finding:
     staging = next(path for path in (config.staging, *config.staging.parents) if path.exists())
     packed = int(size * history.ratio(source.name))
-    require_room([(staging, size, f"the raw snapshot of {source.name}"), (config.repository, packed, "its artifact")])
+    if isinstance(driver_for(source.type), StreamingDriver):
+        require_room([(config.repository, packed, f"the artifact of {source.name}")])
+    else:
+        needs = [(staging, size, f"the raw snapshot of {source.name}"), (config.repository, packed, "its artifact")]
+        require_room(needs)
     return Finding(OK, f"there is room for {source.name}: {format_bytes(size)} raw and {format_bytes(packed)} stored")
 
 

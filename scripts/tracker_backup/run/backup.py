@@ -39,6 +39,7 @@ from tracker_backup.run.prune import prune
 from tracker_backup.run.rates import forget_rate, note_rate, read_rates
 from tracker_backup.run.resolve import choose, resolve_sources
 from tracker_backup.run.sizes import compare_size
+from tracker_backup.sources.interface import StreamingDriver
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.space import fits_in_memory
 
@@ -283,8 +284,11 @@ def _failure(source: Source, error: Exception, *, may_come: bool) -> Failure:
 
 
 def _fits(source: Source) -> bool:
+    driver = driver_for(source.type)
+    if isinstance(driver, StreamingDriver):
+        return False  # it is read in one pass, whatever its size
     try:
-        return fits_in_memory(driver_for(source.type).estimate_bytes(source))
+        return fits_in_memory(driver.estimate_bytes(source))
     except SourceError:
         return False  # what is wrong with it the copy will say
 

@@ -33,4 +33,5 @@ def copy_context(
         switch_to_wal=config.sqlite_journal_mode == "wal",
         last_rate=history.rate(source.name),
         last_clone_seconds=history.clone_seconds(source.name),
+        max_silence_seconds=config.mysql_max_wait_seconds,
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FULL_CHECK_EVERY = timedelta(days=7)
 _RATIO_MARGIN = 1.2
 _ASSUMED_CLONE_SECONDS = 0.1
-COPYING = ("pinned", "paused")
+COPYING = ("pinned", "paused", "dump")
 """The methods that move every byte; a clone's seconds say nothing about the next copy's."""
 
 

@@ -103,9 +103,7 @@ class Pipeline:
         return _processed(taken, stored, name, None if check is None else check.result())
 
     def _context(self, source: Source, directory: Path) -> CopyContext:
-        return copy_context(
-            self._config, self._history, source, directory, self._reporter, deadline=self._deadline
-        )
+        return copy_context(self._config, self._history, source, directory, self._reporter, deadline=self._deadline)
 
     def _store(
         self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import ConfigurationError, UsageError
 from tracker_backup.sources.interface import Source
+from tracker_backup.sources.mysql.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracker_backup.config.model import Config
-    from tracker_backup.stack.discovery import Discovery
+    from tracker_backup.config.model import Config, SourceSettings
+    from tracker_backup.stack.discovery import DiscoveredSource, Discovery
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,7 @@ def resolve_sources(config: Config) -> Resolved:
 
     found = discover(config.stack)
     _refuse_unsupported(config, found)
-    sources = tuple(
-        Source(item.name, item.type, item.path, item.service, item.why, item.mount or "directory", item.container_path)
-        for item in found.sources
-        if item.path is not None
-    )
+    sources = tuple(source for item in found.sources if (source := _discovered(config, item)) is not None)
     return Resolved(sources, discovered=True, notes=found.notes, images=found.images)
 
 
@@ -59,10 +56,7 @@ def describe_sources(config: Config) -> Described:
     Raises ConfigurationError when the stack cannot be read or has no database.
     """
     if config.sources is not None:
-        named = [
-            {"name": item.name, "type": item.type, "path": str(item.path), "why": item.why} for item in _named(config)
-        ]
-        return Described(named)
+        return Described([_described(item) for item in _named(config)])
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
@@ -76,7 +70,52 @@ def describe_sources(config: Config) -> Described:
 
 def _named(config: Config) -> tuple[Source, ...]:
     why = f"named under sources in {config.file}"
-    return tuple(Source(item.name, item.type, item.path, item.service, why) for item in config.sources or ())
+    return tuple(
+        Source(item.name, item.type, item.path, item.service, why, target=_target(config, item))
+        for item in config.sources or ()
+    )
+
+
+def _described(source: Source) -> dict[str, str]:
+    where = {"path": str(source.path)} if source.target is None else {"schema": source.target.schema}
+    return {"name": source.name, "type": source.type, **where, "why": source.why}
+
+
+def _discovered(config: Config, item: DiscoveredSource) -> Source | None:
+    """Return the source that discovery has found, None for one whose place is not known."""
+    if item.endpoint is not None and item.schema is not None:
+        target = Target(
+            schema=item.schema,
+            user=item.endpoint.user,
+            password=item.endpoint.password,
+            host=item.endpoint.host,
+            port=item.endpoint.port,
+            service=item.endpoint.server_service,
+            reach=config.mysql_reach,
+            non_transactional=config.mysql_non_transactional,
+        )
+        return Source(item.name, item.type, config.stack, item.service, item.why, target=target)
+    if item.path is None:
+        return None
+    mount = item.mount or "directory"
+    return Source(item.name, item.type, item.path, item.service, item.why, mount, item.container_path)
+
+
+def _target(config: Config, item: SourceSettings) -> Target | None:
+    """Return where the schema of a named source is, None for a file."""
+    if item.mysql is None:
+        return None
+    return Target(
+        schema=item.mysql.schema,
+        user=item.mysql.user,
+        password_file=item.mysql.password_file,
+        host=item.mysql.host,
+        port=item.mysql.port,
+        socket=item.mysql.socket,
+        service=item.service,
+        reach=item.mysql.reach or config.mysql_reach,
+        non_transactional=config.mysql_non_transactional,
+    )
 
 
 def _refuse_unsupported(config: Config, found: Discovery) -> None:

@@ -111,6 +111,10 @@ def _on_server(project: Project, service: Service, setting: databases.DatabaseSe
         where = f"the service {server}" if server else f"{endpoint.host}, which is no service of the stack"
         why += f"; its server is {where}, port {endpoint.port}"
     source = DiscoveredSource(service.name, kind, service.name, why, schema=setting.schema, endpoint=endpoint)
+    if kind == "mysql" and endpoint:
+        return Finding(source)
+    if kind == "mysql":
+        return Finding(source, f"{label}: no configuration says yet which server it is on; start the service once")
     return Finding(source, f"{label}: found, not yet supported")
 
 

@@ -76,8 +76,8 @@ def test_json_has_the_keys_of_the_contract(stack: Find) -> None:
     source = discover(stack("deployer-like")).sources[0].to_json()
     assert set(source) == {"name", "type", "service", "path", "why"}
     assert json.loads(json.dumps(source))["path"].endswith("/tracker.db")
-    (unsupported,) = discover(stack("mysql")).unsupported
-    assert set(unsupported.source.to_json()) == {"name", "type", "service", "schema", "why"}
+    (source,) = discover(stack("mysql")).sources
+    assert set(source.to_json()) == {"name", "type", "service", "schema", "why"}
 
 
 def test_overrides_and_their_values_from_env(stack: Find) -> None:
@@ -102,18 +102,25 @@ def test_a_named_volume_is_found_and_not_yet_supported(stack: Find) -> None:
     assert str(unsupported).startswith("tracker: its database ")
 
 
-def test_mysql_is_found_and_not_yet_supported(stack: Find) -> None:
+def test_mysql_is_found_with_its_server(stack: Find) -> None:
     found = discover(stack("mysql"))
-    (unsupported,) = found.unsupported
-    assert found.sources == ()
-    assert (unsupported.source.type, unsupported.source.schema) == ("mysql", "torrust_tracker")
-    assert unsupported.reason == "MySQL schema torrust_tracker: found, not yet supported"
-    endpoint = unsupported.source.endpoint
+    (source,) = found.sources
+    assert found.unsupported == ()
+    assert (source.type, source.schema) == ("mysql", "torrust_tracker")
+    endpoint = source.endpoint
     assert endpoint is not None
     assert (endpoint.host, endpoint.port, endpoint.server_service) == ("mysql", 3306, "mysql")
     assert (endpoint.user, endpoint.password) == ("tracker", "canary@pass:/#%\"'$ word")
-    assert "its server is the service mysql, port 3306" in unsupported.source.why
+    assert "its server is the service mysql, port 3306" in source.why
     assert found.notes == ()
+
+
+def test_mysql_without_a_configuration_is_told_to_wait_for(write_stack: Write) -> None:
+    """The image's default names a schema and no server."""
+    text = "services: {t: {image: torrust/tracker, environment: {TORRUST_TRACKER_DATABASE: mysql}}}\n"
+    found = discover(write_stack({"compose.yaml": text}))
+    assert found.sources == ()
+    assert "no configuration says yet which server it is on" in found.unsupported[0].reason
 
 
 def test_the_environment_of_a_service_is_given_where_it_is_asked_for(stack: Find) -> None:
@@ -146,11 +153,11 @@ services:
     {body}
 """
     found = discover(write_stack({"compose.yaml": text}))
-    endpoint = found.unsupported[0].source.endpoint
+    endpoint = found.sources[0].endpoint
     assert endpoint is not None
     assert endpoint.server_service == server
     assert bool(found.notes) == (server is None)
-    assert "canary" not in repr(found) + json.dumps(found.unsupported[0].source.to_json())
+    assert "canary" not in repr(found) + json.dumps(found.sources[0].to_json())
 
 
 def test_a_database_server_that_nothing_uses_is_noted(write_stack: Write) -> None:
@@ -170,7 +177,7 @@ def test_two_services_with_one_schema_on_one_server_are_one_source(write_stack: 
     ]
     text = "\n".join(["services:", *lines, "  db: {image: mysql, container_name: the-db}"])
     found = discover(write_stack({"compose.yaml": text}))
-    assert [unsupported.source.service for unsupported in found.unsupported] == ["one"]
+    assert [source.service for source in found.sources] == ["one"]
     assert found.notes == ("services one and two name the same database",)
 
 
@@ -356,7 +363,7 @@ def test_schemas_of_one_name_on_two_servers_stay_two(write_stack: Write) -> None
         ]
     )
     found = discover(write_stack({"compose.yaml": text}))
-    assert [unsupported.source.name for unsupported in found.unsupported] == ["one", "two"]
+    assert [source.name for source in found.sources] == ["one", "two"]
 
 
 def test_names_are_unique_short_and_never_files(write_stack: Write) -> None:

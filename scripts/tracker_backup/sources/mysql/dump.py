@@ -13,7 +13,7 @@ from tracker_backup.errors import CommandError, DeadlineError, SourceError
 from tracker_backup.sources.interface import CopyContext, Sink
 from tracker_backup.sources.mysql.clients import Client
 from tracker_backup.sources.mysql.dumptext import DumpContents, DumpReader, without_sandbox_line
-from tracker_backup.sources.mysql.ways import Connection, ServerRefusal, in_one_line, said_by
+from tracker_backup.sources.mysql.ways import Connection, ServerRefusalError, in_one_line, said_by
 from tracker_backup.system.stream import Child, describe_exit, widen_pipe
 
 _BLOCK_BYTES = 256 * 1024
@@ -59,7 +59,7 @@ def dump_options(client: Client, schema: str, *, locking: bool) -> list[str]:
     return [consistency, *_OPTIONS, *probed, "--", schema]
 
 
-def run_dump(  # noqa: PLR0913 - the parts of a dump
+def run_dump(
     connection: Connection,
     schema: str,
     context: CopyContext,
@@ -134,7 +134,7 @@ def _require_server(connection: Connection, silent: float) -> None:
             problem = "its container was stopped or removed"
         else:
             connection.query("SELECT 1", seconds=_PING_SECONDS)
-    except ServerRefusal as error:
+    except ServerRefusalError as error:
         problem = error.said
     except CommandError as error:
         problem = error.message

@@ -57,10 +57,7 @@ class DumpReader:
         block, self._rest = self._rest + block, b""
         position = 0
         while position < len(block):
-            if self._rows is None:
-                position = self._lines(block, position)
-            else:
-                position = self._values(block, position)
+            position = self._lines(block, position) if self._rows is None else self._values(block, position)
 
     def finish(self) -> DumpContents:
         """Return what the dump holds; what is left without an end of its line is looked at."""

@@ -77,7 +77,7 @@ class Facts:
 def identify(connection: Connection) -> Identity:
     """Ask a server who it is, and whom it takes us for.
 
-    Raises ServerRefusal when it cannot be asked.
+    Raises ServerRefusalError when it cannot be asked.
     """
     answers = connection.query("SELECT VERSION(), CURRENT_USER()")
     version, account = answers[0][0]
@@ -87,59 +87,68 @@ def identify(connection: Connection) -> Identity:
 def gather(connection: Connection, identity: Identity, schema: str) -> Facts:
     """Ask for everything about a schema, in one session.
 
-    Raises ServerRefusal when it cannot be asked, SourceError when there is no such schema that the user can see.
+    Raises ServerRefusalError when it cannot be asked, SourceError when there is no such schema that the user can see.
     """
     name = sql_text(schema)
-    fresh, seen, *answers = connection.query(
-        f"{_FRESH}",
-        f"SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {name}",
-        "SHOW GRANTS",
+    _, seen, grants, tables, columns, indexes, triggers, routines, events, views = connection.query(
+        _FRESH,
         *(statement.format(name=name) for statement in _STATEMENTS),
     )
-    del fresh
     if seen[0][0] == "0":
         raise SourceError(
             f"there is no schema {schema} that the user {identity.account} can see",
             hint="its name is wrong, or the user has no right in it",
         )
-    grants, tables, columns, indexes, triggers, routines, events, views = answers
     stored: dict[str, int] = {}
     for kind in ["trigger" for _ in triggers] + ["event" for _ in events] + [row[1].lower() for row in routines]:
         stored[kind] = stored.get(kind, 0) + 1
     return Facts(
         identity=identity,
         grants=tuple(row[0] for row in (*grants, *_role_grants(connection, identity))),
-        tables=tuple(
-            Table(row[0], row[1], row[2], row[1] == "VIEW" or row[3] == "YES", int(row[4])) for row in tables
-        ),
+        tables=tuple(Table(row[0], row[1], row[2], row[1] == "VIEW" or row[3] == "YES", int(row[4])) for row in tables),
         stored=stored,
         unreadable=tuple(f"{row[1].lower()} {row[0]}" for row in routines if row[2] == "0"),
         generated=_tables_with(columns, 3),
         vector=_tables_with(columns, 4),
-        fingerprint=_fingerprint([[row[:4] + row[5:] for row in tables], columns, indexes, triggers, routines, events]
-                                 + [views]),
+        fingerprint=_fingerprint(
+            [[row[:4] + row[5:] for row in tables], columns, indexes, triggers, routines, events, views]
+        ),
     )
 
 
 _STATEMENTS = (
-    "SELECT t.TABLE_NAME, t.TABLE_TYPE, COALESCE(t.ENGINE, ''), COALESCE(e.TRANSACTIONS, ''),"
-    " COALESCE(t.DATA_LENGTH, 0), COALESCE(t.CREATE_TIME, ''), COALESCE(t.TABLE_COLLATION, ''),"
-    " COALESCE(t.CREATE_OPTIONS, ''), COALESCE(t.TABLE_COMMENT, '')"
-    " FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE"
-    " WHERE t.TABLE_SCHEMA = {name} ORDER BY t.TABLE_NAME",
-    "SELECT TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, COALESCE(GENERATION_EXPRESSION, '') <> '',"
-    " DATA_TYPE = 'vector', COLUMN_TYPE, IS_NULLABLE, COALESCE(COLUMN_DEFAULT, ''), EXTRA,"
-    " COALESCE(COLLATION_NAME, ''), COALESCE(GENERATION_EXPRESSION, '')"
-    " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {name} ORDER BY TABLE_NAME, ORDINAL_POSITION",
-    "SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COALESCE(COLUMN_NAME, ''), NON_UNIQUE, INDEX_TYPE"
-    " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {name} ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
-    "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, SHA2(ACTION_STATEMENT, 256)"
-    " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {name} ORDER BY TRIGGER_NAME",
-    "SELECT ROUTINE_NAME, ROUTINE_TYPE, ROUTINE_DEFINITION IS NOT NULL, LAST_ALTERED"
-    " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {name} ORDER BY ROUTINE_TYPE, ROUTINE_NAME",
+    "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {name}",
+    "SHOW GRANTS",
+    (
+        "SELECT t.TABLE_NAME, t.TABLE_TYPE, COALESCE(t.ENGINE, ''), COALESCE(e.TRANSACTIONS, ''),"
+        " COALESCE(t.DATA_LENGTH, 0), COALESCE(t.CREATE_TIME, ''), COALESCE(t.TABLE_COLLATION, ''),"
+        " COALESCE(t.CREATE_OPTIONS, ''), COALESCE(t.TABLE_COMMENT, '')"
+        " FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE"
+        " WHERE t.TABLE_SCHEMA = {name} ORDER BY t.TABLE_NAME"
+    ),
+    (
+        "SELECT TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, COALESCE(GENERATION_EXPRESSION, '') <> '',"
+        " DATA_TYPE = 'vector', COLUMN_TYPE, IS_NULLABLE, COALESCE(COLUMN_DEFAULT, ''), EXTRA,"
+        " COALESCE(COLLATION_NAME, ''), COALESCE(GENERATION_EXPRESSION, '')"
+        " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {name} ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    ),
+    (
+        "SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COALESCE(COLUMN_NAME, ''), NON_UNIQUE, INDEX_TYPE"
+        " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {name} ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
+    ),
+    (
+        "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, SHA2(ACTION_STATEMENT, 256)"
+        " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {name} ORDER BY TRIGGER_NAME"
+    ),
+    (
+        "SELECT ROUTINE_NAME, ROUTINE_TYPE, ROUTINE_DEFINITION IS NOT NULL, LAST_ALTERED"
+        " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {name} ORDER BY ROUTINE_TYPE, ROUTINE_NAME"
+    ),
     "SELECT EVENT_NAME, LAST_ALTERED FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {name} ORDER BY EVENT_NAME",
-    "SELECT TABLE_NAME, SHA2(VIEW_DEFINITION, 256) FROM information_schema.VIEWS"
-    " WHERE TABLE_SCHEMA = {name} ORDER BY TABLE_NAME",
+    (
+        "SELECT TABLE_NAME, SHA2(VIEW_DEFINITION, 256) FROM information_schema.VIEWS"
+        " WHERE TABLE_SCHEMA = {name} ORDER BY TABLE_NAME"
+    ),
 )
 
 

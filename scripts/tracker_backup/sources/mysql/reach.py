@@ -13,7 +13,7 @@ from tracker_backup.sources.mysql.credentials import Credentials
 from tracker_backup.sources.mysql.facts import Facts, Identity, gather, identify
 from tracker_backup.sources.mysql.fitness import misfit, rank, why_not_first
 from tracker_backup.sources.mysql.target import AUTO, EXEC, HOST, Target, password_of
-from tracker_backup.sources.mysql.ways import Connection, ServerRefusal, Way
+from tracker_backup.sources.mysql.ways import Connection, ServerRefusalError, Way
 
 _INSTALL = "sudo apt-get install default-mysql-client"
 
@@ -53,7 +53,7 @@ def reach(target: Target, stack: Path) -> Reached:
     pending = [Connection(way, credentials) for way in search.ways]
     while pending:
         if identity is not None:
-            pending.sort(key=lambda connection: rank(connection.way.clients.dump, identity))
+            pending = _best_first(pending, identity)
         connection = pending.pop(0)
         try:
             if identity is None:
@@ -64,14 +64,20 @@ def reach(target: Target, stack: Path) -> Reached:
                     pending.append(connection)
                     continue
             facts = gather(connection, identity, target.schema)
-        except ServerRefusal as refusal:
+        except ServerRefusalError as refusal:
             problems.append(refusal.message)
             continue
         unfit = misfit(connection.way.clients.dump, facts)
         if unfit is None:
-            return Reached(connection, facts, tuple(problem for problem in problems if str(connection.way) not in problem))
+            return Reached(
+                connection, facts, tuple(problem for problem in problems if str(connection.way) not in problem)
+            )
         problems.append(f"{connection.way}: {unfit}")
     raise _unreached(target, problems)
+
+
+def _best_first(connections: list[Connection], identity: Identity) -> list[Connection]:
+    return sorted(connections, key=lambda connection: rank(connection.way.clients.dump, identity))
 
 
 def _is_better(other: Connection, one: Connection, identity: Identity) -> bool:
@@ -113,9 +119,7 @@ def _find_on_host(target: Target, container: Container | None, search: _Search) 
         search.ways += [Way(HOST, place, pair, address, container) for pair in clients]
 
 
-def _addresses(
-    target: Target, container: Container | None, search: _Search
-) -> list[tuple[str, dict[str, str]]]:
+def _addresses(target: Target, container: Container | None, search: _Search) -> list[tuple[str, dict[str, str]]]:
     """Return the addresses at which the server can be called from the host, each with its description."""
     if target.socket is not None:
         return [(f"socket {target.socket}", {"socket": str(target.socket), "protocol": "socket"})]

@@ -104,7 +104,7 @@ class Connection:
     def query(self, *statements: str, seconds: float = QUERY_SECONDS) -> list[list[tuple[str, ...]]]:
         """Run SQL statements, one after the other in one session, and return the rows of each; NULL is "NULL".
 
-        Raises ServerRefusal with what the client said.
+        Raises ServerRefusalError with what the client said.
         """
         marked = "".join(f"SELECT '{_MARK}'; {statement};\n" for statement in statements)
         arguments = ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
@@ -113,13 +113,16 @@ class Connection:
             told = child.stdout.read()
             code = child.finish()
             if expired.is_set():
-                raise ServerRefusal(f"no answer within {seconds:.0f} s", self.way)
+                raise ServerRefusalError(f"no answer within {seconds:.0f} s", self.way)
             if code != 0:
-                raise ServerRefusal(in_one_line(said_by(child)) or f"{self.way.clients.query.name} {describe_exit(code)}", self.way)
+                in_one_line(said_by(child)) or f"{self.way.clients.query.name} {describe_exit(code)}"
+                raise ServerRefusalError(
+                    in_one_line(said_by(child)) or f"{self.way.clients.query.name} {describe_exit(code)}", self.way
+                )
         return parse_rows(told.decode(errors="backslashreplace"))
 
 
-class ServerRefusal(SourceError):
+class ServerRefusalError(SourceError):
     """A server could not be reached, or refused; `said` is what the client said of it."""
 
     def __init__(self, said: str, way: Way) -> None:
