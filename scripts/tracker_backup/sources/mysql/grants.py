@@ -50,8 +50,10 @@ def missing(facts: Facts, schema: str, *, locking: bool = False) -> list[str]:
 
 def _routines_readable(facts: Facts, grants: Sequence[_Grant], schema: str) -> bool:
     if facts.identity.flavour == MARIADB:
-        everywhere = _covers(grants, "SELECT", "mysql") or _covers(grants, "SELECT", "mysql", "proc")
-        readable = everywhere or _covers(grants, "SHOW CREATE ROUTINE", schema)
+        newer = facts.identity.numbers >= _SHOW_CREATE_ROUTINE_SINCE
+        readable = _covers(grants, "SELECT", "mysql", "proc") or (
+            newer and _covers(grants, "SHOW CREATE ROUTINE", schema)
+        )
     else:
         readable = any(
             grant.schema == "*" and not grant.revoked and (grant.has("SHOW_ROUTINE") or grant.has("SELECT"))
