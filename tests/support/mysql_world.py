@@ -150,9 +150,7 @@ def everything_schema(
     server.sql("\n".join(everything(server, generated=generated, old_engine=old_engine, only=only)), schema)
 
 
-def everything(
-    server: HasSql, *, generated: bool = True, old_engine: bool = True, only: bool = False
-) -> Iterator[str]:
+def everything(server: HasSql, *, generated: bool = True, old_engine: bool = True, only: bool = False) -> Iterator[str]:
     """Yield the statements of a schema with everything."""
     yield EVERYTHING
     values = "".join(f"{number:02X}" for number in range(256))
