@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,8 @@ def least_user(server: Server, name: str, schema: str, password: str = CANARY) -
 
 
 @contextmanager
-def held(server: Server, statements: str, schema: str) -> Iterator[None]:
-    """Run statements in a session of root's that stays open as long as the block lasts."""
+def held(server: Server, statements: str, schema: str) -> Iterator[Callable[[], None]]:
+    """Run statements in a session of root's; it ends with the block, or when what the block is given is called."""
     command = [*client(server.flavour).load, f"--defaults-file={server.option_file()}", "--batch", "--unbuffered"]
     with subprocess.Popen([*command, schema], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as session:
         assert session.stdin is not None
@@ -76,7 +76,7 @@ def held(server: Server, statements: str, schema: str) -> Iterator[None]:
             session.stdin.write(f"{statements}; SELECT 'held';\n".encode())
             session.stdin.flush()
             assert session.stdout.readline() == b"held\n", "the session ended"
-            yield
+            yield session.stdin.close
         finally:
             session.stdin.close()
 

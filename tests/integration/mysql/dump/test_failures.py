@@ -134,9 +134,10 @@ def test_a_lock_that_does_not_come(world: World) -> None:
 
 
 def test_a_lock_that_comes_is_waited_for(world: World) -> None:
-    with world.program.start("--now") as running:
-        with held(world.server, "LOCK TABLES zzz WRITE", world.schema):
-            wait_for_the_lock(world.server, running.said)
+    lock = held(world.server, "LOCK TABLES zzz WRITE", world.schema)
+    with lock as release, world.program.start("--now") as running:
+        wait_for_the_lock(world.server, running.said)
+        release()
         assert running.wait() == 0, running.said()
     assert world.program.manifests()[0]["state"] == "verified"
 
@@ -172,10 +173,11 @@ def test_a_disk_that_fills_up_in_the_midst_of_a_dump(mysql_world: World, small: 
     noise = "SELECT 2, CONCAT(HEX(RANDOM_BYTES(1000)), HEX(RANDOM_BYTES(1000))) FROM information_schema.columns"
     wider = "ALTER TABLE zzz ADD t TEXT, MODIFY id INT, DROP PRIMARY KEY"
     mysql_world.server.sql(f"{wider}; INSERT INTO zzz {noise} LIMIT 500", mysql_world.schema)
-    with mysql_world.program.start("--now") as running:
-        with held(mysql_world.server, "LOCK TABLES zzz WRITE", mysql_world.schema):
-            wait_for_the_lock(mysql_world.server, running.said)
-            filler = fill(small)
+    lock = held(mysql_world.server, "LOCK TABLES zzz WRITE", mysql_world.schema)
+    with lock as release, mysql_world.program.start("--now") as running:
+        wait_for_the_lock(mysql_world.server, running.said)
+        filler = fill(small)
+        release()
         said = ended(mysql_world, running)
     assert "No space left on device" in said
     filler.unlink()
