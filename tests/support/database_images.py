@@ -48,8 +48,25 @@ MARIADB_TABLES = (
     "*_sys_schema.sql",
 )
 WRAPPER = """#!/bin/sh
-export MARIADB_PLUGIN_DIR='{library}/libmariadb3/plugin'
+export MARIADB_PLUGIN_DIR='{library}/libmariadb3/plugin' LIBMYSQL_PLUGIN_DIR='{plugins}'
 exec '{loader}' --library-path '{library}' --argv0 '{name}' '{program}' "$@"
+"""
+# A server finds its own files by options, where its packages' places are somebody else's.
+SERVER_WRAPPER = """#!/bin/sh
+if [ "${{1:-}}" = --no-defaults ]; then
+    shift
+    set -- --no-defaults {options} "$@"
+fi
+exec '{loader}' --library-path '{library}' --argv0 '{name}' '{program}' "$@"
+"""
+# The real one is a script that knows the packages' places only.
+INSTALL = """#!/bin/sh
+for argument; do
+    case $argument in
+        --datadir=*) exec cp -a '{data}/.' "${{argument#--datadir=}}" ;;
+    esac
+done
+exit 1
 """
 
 
@@ -139,7 +156,16 @@ def image(name: str) -> Image:
 
 def _recipe_hash(flavour: Flavour) -> str:
     functions = (_build, _unpack, _write_programs, _make_data, Image)
-    parts = [repr(flavour), WRAPPER, *LEFT_OUT, *SERVER_USER, *MARIADB_TABLES, *map(inspect.getsource, functions)]
+    parts = [
+        repr(flavour),
+        WRAPPER,
+        SERVER_WRAPPER,
+        INSTALL,
+        *LEFT_OUT,
+        *SERVER_USER,
+        *MARIADB_TABLES,
+        *map(inspect.getsource, functions),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -173,15 +199,26 @@ def _write_programs(made: Image) -> None:
     (loader,) = made.rootfs.glob("usr/lib/*/ld-linux-*.so.*")
     for name in PROGRAMS[made.flavour.vendor]:
         (program,) = made.rootfs.glob(f"usr/*bin/{name}")
-        text = WRAPPER.format(loader=loader, library=loader.parent, name=name, program=program)
-        (made.bin / name).write_text(text)
-        (made.bin / name).chmod(0o755)
+        wrapper = SERVER_WRAPPER if name.endswith("d") else WRAPPER
+        options = " ".join(f"'{option}'" for option in made.server_options)
+        plugins = made.rootfs / "usr/lib/mysql/plugin"
+        text = wrapper.format(
+            loader=loader, library=loader.parent, name=name, program=program, options=options, plugins=plugins
+        )
+        _write_program(made.bin / name, text)
+    if made.flavour.vendor == "mariadb":
+        _write_program(made.bin / "mariadb-install-db", INSTALL.format(data=made.data))
+
+
+def _write_program(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(0o755)
 
 
 def _make_data(made: Image) -> None:
     """Make a data directory as small as it can be; every server gets a copy."""
     made.data.mkdir(mode=0o700)
-    options = ["--no-defaults", *made.server_options, f"--datadir={made.data}", "--user=root"]
+    options = ["--no-defaults", f"--datadir={made.data}", "--user=root"]
     if made.flavour.vendor == "mysql":
         command = [made.program("mysqld"), *options, "--initialize-insecure", "--innodb-redo-log-capacity=8M"]
         statements = b""

@@ -89,7 +89,7 @@ class Server:
         secret = self.data.parent / "init.sql"
         secret.write_text(self._root_statements())
         command = [self.image.program("mysqld" if self.vendor == "mysql" else "mariadbd"), "--no-defaults"]
-        command += [*self.image.server_options, f"--datadir={self.data}", f"--socket={self.socket}", "--user=root"]
+        command += [f"--datadir={self.data}", f"--socket={self.socket}", "--user=root"]
         command += [f"--port={self.port}", f"--bind-address={self.host}", f"--pid-file={self.data}/pid"]
         command += [*OPTIONS, *VENDOR_OPTIONS[self.vendor], *self._options]
         command += [f"--init-file={secret}"] if first else []

@@ -67,7 +67,8 @@ DELIMITER ;
 """
 GENERATED = """
 CREATE TABLE made (
-    a INT PRIMARY KEY, b INT GENERATED ALWAYS AS (a * 2) STORED, c VARCHAR(20) GENERATED ALWAYS AS (CONCAT('n', a)) VIRTUAL,
+    a INT PRIMARY KEY, b INT GENERATED ALWAYS AS (a * 2) STORED,
+    c VARCHAR(20) GENERATED ALWAYS AS (CONCAT('n', a)) VIRTUAL,
     KEY (b));
 INSERT INTO made (a) VALUES (1), (2), (3);
 """
@@ -103,7 +104,8 @@ ONLY_MARIADB = {
     " INSERT INTO uuids VALUES ('123e4567-e89b-12d3-a456-426655440000', '2001:db8::1');",
     "invisible": "CREATE TABLE hidden (id INT PRIMARY KEY, secret INT INVISIBLE DEFAULT 7);"
     " INSERT INTO hidden (id, secret) VALUES (1, 2);",
-    "compressed": "CREATE TABLE squeezed (id INT PRIMARY KEY, t TEXT COMPRESSED); INSERT INTO squeezed VALUES (1, 'x');",
+    "compressed": "CREATE TABLE squeezed (id INT PRIMARY KEY, t TEXT COMPRESSED);"
+    " INSERT INTO squeezed VALUES (1, 'x');",
     "aria": "CREATE TABLE crash_safe (id INT PRIMARY KEY) ENGINE = Aria; INSERT INTO crash_safe VALUES (1);",
     "package": "SET sql_mode = 'ORACLE';\nDELIMITER //\nCREATE PACKAGE tools AS FUNCTION one RETURN INT; END//\n"
     "CREATE PACKAGE BODY tools AS FUNCTION one RETURN INT AS BEGIN RETURN 1; END; END//\nDELIMITER ;\n"

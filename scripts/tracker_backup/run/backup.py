@@ -286,7 +286,7 @@ def _failure(source: Source, error: Exception, *, may_come: bool) -> Failure:
 def _fits(source: Source) -> bool:
     driver = driver_for(source.type)
     if isinstance(driver, StreamingDriver):
-        return False  # it is read in one pass, whatever its size
+        return True  # whether there is room to try it out it finds out by itself
     try:
         return fits_in_memory(driver.estimate_bytes(source))
     except SourceError:

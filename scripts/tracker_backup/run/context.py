@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def copy_context(
-    config: Config, history: History, source: Source, directory: Path, reporter: Reporter, *, deadline: float
+    config: Config,
+    history: History,
+    source: Source,
+    directory: Path,
+    reporter: Reporter,
+    *,
+    deadline: float,
+    full_check: bool = False,
 ) -> CopyContext:
     """Return the context for copying `source` into the private `directory`; `deadline` is of the monotonic clock."""
     return CopyContext(
@@ -34,4 +41,5 @@ def copy_context(
         last_rate=history.rate(source.name),
         last_clone_seconds=history.clone_seconds(source.name),
         max_silence_seconds=config.mysql_max_wait_seconds,
+        full_check=full_check,
     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tracker_backup.repository.manifest import Artifact, Manifest
 
+FULL_CHECKS = ("integrity_check", "restore")
+"""What a check is called that looks at everything."""
 FULL_CHECK_EVERY = timedelta(days=7)
 _RATIO_MARGIN = 1.2
 _ASSUMED_CLONE_SECONDS = 0.1
@@ -67,6 +69,6 @@ class History:
         for manifest in reversed(self._manifests):
             artifact = manifest.artifact(source)
             checks = () if artifact is None else artifact.checks
-            if any(check.get("check") == "integrity_check" and check.get("ok") for check in checks):
+            if any(check.get("check") in FULL_CHECKS and check.get("ok") for check in checks):
                 return now - manifest.started >= FULL_CHECK_EVERY
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from contextlib import contextmanager
@@ -57,14 +58,14 @@ class Pipeline:
         """
         driver = driver_for(source.type)
         if isinstance(driver, StreamingDriver):
-            return self._process_stream(driver, source, incoming)
+            return self._process_stream(driver, source, incoming, full_check=full_check)
         name = f"{source.name}{driver.artifact_suffix}"
         staging = incoming.staging / source.name
         staging.mkdir(mode=0o700)
         try:
             self._require_room(source, incoming)
             with self._phase("copy", source):
-                snapshot = driver.take(source, self._context(source, staging))
+                snapshot = driver.take(source, self._context(source, staging, full_check=full_check))
             check = None
             if self._config.check != "none":
                 check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
@@ -73,14 +74,35 @@ class Pipeline:
             remove_tree(staging)
         with self._phase("read back", source):
             self._read_back(incoming, name, stored)
-        return _processed(snapshot, stored, name, result)
+        return _processed(snapshot, stored, name, () if result is None else (result,))
 
-    def _process_stream(self, driver: StreamingDriver, source: Source, incoming: Incoming) -> Processed:
+    def _process_stream(
+        self, driver: StreamingDriver, source: Source, incoming: Incoming, *, full_check: bool
+    ) -> Processed:
         name = f"{source.name}{driver.artifact_suffix}"
         packed = int(driver.estimate_bytes(source) * self._history.ratio(source.name))
         require_room([(incoming.artifacts, packed, f"the artifact of {source.name}")])
         staging = incoming.staging / source.name
         staging.mkdir(mode=0o700)
+        context = self._context(source, staging, full_check=full_check)
+        try:
+            taken, stored = self._stream(driver, source, incoming, name, context)
+            with contextlib.ExitStack() as stack:
+                check = None
+                if self._config.check != "none":
+                    check = driver.start_stream_check(taken, context)
+                    stack.callback(check.abandon)
+                with self._phase("read back", source):
+                    self._read_back(incoming, name, stored, None if check is None else check.feed)
+                with self._phase("check", source):
+                    results = () if check is None else check.results()
+        finally:
+            remove_tree(staging)
+        return _processed(taken, stored, name, results)
+
+    def _stream(
+        self, driver: StreamingDriver, source: Source, incoming: Incoming, name: str, context: CopyContext
+    ) -> tuple[Taken, Stored]:
         descriptor = incoming.create(name)
         try:
             with (
@@ -92,18 +114,20 @@ class Pipeline:
                     low_priority=self._scheduled,
                 ) as packer,
             ):
-                taken = driver.stream(source, self._context(source, staging), packer)
-                stored = packer.finish()
+                return driver.stream(source, context, packer), packer.finish()
         finally:
             os.close(descriptor)
-            remove_tree(staging)
-        check = None if self._config.check == "none" else driver.start_stream_check(taken)
-        with self._phase("read back", source):
-            self._read_back(incoming, name, stored, None if check is None else check.feed)
-        return _processed(taken, stored, name, None if check is None else check.result())
 
-    def _context(self, source: Source, directory: Path) -> CopyContext:
-        return copy_context(self._config, self._history, source, directory, self._reporter, deadline=self._deadline)
+    def _context(self, source: Source, directory: Path, *, full_check: bool) -> CopyContext:
+        return copy_context(
+            self._config,
+            self._history,
+            source,
+            directory,
+            self._reporter,
+            deadline=self._deadline,
+            full_check=full_check,
+        )
 
     def _store(
         self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None
@@ -168,8 +192,11 @@ class Pipeline:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - began, 3)
 
 
-def _processed(snapshot: Taken, stored: Stored, name: str, result: CheckResult | None) -> Processed:
-    sound = result is not None and result.ok is True
+def _processed(snapshot: Taken, stored: Stored, name: str, results: tuple[CheckResult, ...]) -> Processed:
+    """Return the artifact: verified if a check has found it sound, and none has found damage."""
+    damage = [message for result in results if result.ok is False for message in result.messages]
+    sound = not damage and any(result.ok for result in results)
+    facts = {name: value for result in results for name, value in result.facts.items()}
     artifact = Artifact(
         source=snapshot.source.name,
         type=snapshot.source.type,
@@ -186,8 +213,7 @@ def _processed(snapshot: Taken, stored: Stored, name: str, result: CheckResult |
         pause_seconds=round(snapshot.pause_seconds, 3),
         path=snapshot.source.place,
         service=snapshot.source.service,
-        engine={**snapshot.engine, **({} if result is None else result.facts)},
-        checks=() if result is None else (result.to_json(),),
+        engine={**snapshot.engine, **facts},
+        checks=tuple(result.to_json() for result in results),
     )
-    damaged = result is not None and result.ok is False
-    return Processed(artifact, "; ".join(result.messages) if damaged and result is not None else None)
+    return Processed(artifact, "; ".join(damage) or None)

@@ -45,7 +45,8 @@ class CopyContext:
     and bytes in all, `note` what a person should know; `last_rate` is the rate of an earlier copy in bytes per second,
     where there was one, `last_clone_seconds` how long a clone has held the lock. `stack` and `state_directory` are
     where a service to pause is looked for and noted; `when_busy` is `pause` or `refuse`; `switch_to_wal` asks for the
-    switch before the copy; `max_silence_seconds` is how long a dump may stand still.
+    switch before the copy; `max_silence_seconds` is how long a dump may stand still; with `full_check` a streaming
+    driver gathers what its full check compares with.
     """
 
     directory: Path
@@ -61,6 +62,7 @@ class CopyContext:
     switch_to_wal: bool = False
     last_rate: float | None = None
     last_clone_seconds: float = 0.1
+    full_check: bool = False
     max_silence_seconds: float = 120
 
 
@@ -175,8 +177,11 @@ class StreamCheck(Protocol):
     def feed(self, block: bytes) -> None:
         """Take the next block."""
 
-    def result(self) -> CheckResult:
-        """Return what was found, after the last block."""
+    def results(self) -> tuple[CheckResult, ...]:
+        """Return what each check has found, after the last block; the quickest first."""
+
+    def abandon(self) -> None:
+        """End the check, whatever it is doing; it may have ended."""
 
 
 @runtime_checkable
@@ -192,8 +197,11 @@ class StreamingDriver(Protocol):
         Raises SourceError, with what to do, when it cannot be had, and DeadlineError when the run's time is over.
         """
 
-    def start_stream_check(self, taken: Taken) -> StreamCheck:
-        """Begin to check what is read back against what was known of it on its way out."""
+    def start_stream_check(self, taken: Taken, context: CopyContext) -> StreamCheck:
+        """Begin to check what is read back against what was known of it on its way out.
+
+        `context` is the one that it was taken with: its directory is still there, and private.
+        """
 
     def forecast(self, source: Source, context: CopyContext) -> Forecast:
         """Return what a copy would cost now, and change nothing.

@@ -35,12 +35,17 @@ def require_room(needs: list[tuple[Path, int, str]]) -> None:
             )
 
 
-def fits_in_memory(size: int) -> bool:
-    """Return whether `size` bytes may stay in the page cache: at most half of what the kernel could give."""
+def available_memory() -> int:
+    """Return the bytes of memory that the kernel could give without pushing anything out."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
-            return size <= int(line.split()[1]) * 1024 // 2
-    return False
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def fits_in_memory(size: int) -> bool:
+    """Return whether `size` bytes may stay in the page cache: at most half of what the kernel could give."""
+    return size <= available_memory() // 2
 
 
 def format_bytes(size: float) -> str:

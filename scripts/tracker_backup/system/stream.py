@@ -100,6 +100,10 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
+    def ended(self) -> int | None:
+        """Return the exit code of a program that has ended, None while it runs."""
+        return self._process.poll()
+
     def finish(self, timeout_seconds: float | None = None) -> int:
         """Close stdin, wait for the end and return the exit code (negative: the signal that ended it).
 

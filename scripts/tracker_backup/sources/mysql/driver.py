@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tracker_backup.errors import SourceError, TrackerBackupError
 from tracker_backup.sources.interface import CopyContext, Forecast, Sink, Source, Taken
 from tracker_backup.sources.mysql.check import DumpCheck, FileCheck, count_objects
+from tracker_backup.sources.mysql.checks import DumpChecks
 from tracker_backup.sources.mysql.compare import absent
 from tracker_backup.sources.mysql.dump import Dumped, run_dump
 from tracker_backup.sources.mysql.facts import Facts, gather
 from tracker_backup.sources.mysql.grants import missing
+from tracker_backup.sources.mysql.proof import Evidence
+from tracker_backup.sources.mysql.prover import Prover
 from tracker_backup.sources.mysql.reach import Reached, reach
 from tracker_backup.sources.mysql.target import REFUSE, Target
 
@@ -30,6 +34,14 @@ class _Prepared:
     locking: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class TakenSchema(Taken):
+    """A dump; `evidence` is what its restore is compared with, `why_no_proof` why there is none although wanted."""
+
+    evidence: Evidence | None = None
+    why_no_proof: str | None = None
+
+
 class MysqlDriver:
     """Dumps one schema with the server's own client."""
 
@@ -45,12 +57,14 @@ class MysqlDriver:
         for note in prepared.reached.passed_over:
             context.note(f"{source.name}: passed over: {note}")
         facts = prepared.reached.facts
+        prover = Prover(prepared.reached.connection, facts, prepared.target.schema, context)
         for repeats in range(_TRIES):
             sink.begin()
             failure: SourceError | None = None
             dumped: Dumped | None = None
             try:
-                dumped = _dump(prepared, facts, context, sink)
+                with prover.watching(facts) as on_first_table:
+                    dumped = _dump(prepared, facts, context, sink, on_first_table)
             except SourceError as error:
                 failure = error
             before, facts = facts, _facts_after(prepared, facts, failure)
@@ -61,15 +75,18 @@ class MysqlDriver:
             if failure is not None:
                 raise failure
             if dumped is not None:
-                return _taken(source, prepared, facts, dumped, repeats)
+                return _taken(source, prepared, facts, dumped, prover, repeats)
         raise SourceError(
             f"{prepared.target}: its structure changed during each of {_TRIES} dumps",
             hint="wait for the migration to end; the next run tries again",
         )
 
-    def start_stream_check(self, taken: Taken) -> DumpCheck:
-        """Begin to compare what is read back with what was counted on its way out."""
-        return DumpCheck(taken.engine["rows"], taken.engine["objects"])
+    def start_stream_check(self, taken: Taken, context: CopyContext) -> DumpChecks:
+        """Begin to compare what is read back with what was counted on its way out, and to try it on a server."""
+        quick = DumpCheck(taken.engine["rows"], taken.engine["objects"])
+        if not isinstance(taken, TakenSchema):
+            return DumpChecks(quick)
+        return DumpChecks(quick, taken.evidence, taken.why_no_proof, context)
 
     def start_check(self, path: Path, *, full: bool, low_priority: bool) -> FileCheck:  # noqa: ARG002 - one check only
         """Start to read a dump that was unpacked into a file."""
@@ -120,7 +137,9 @@ def _prepare(source: Source) -> _Prepared:
     return _Prepared(target, reached, bool(others))
 
 
-def _dump(prepared: _Prepared, facts: Facts, context: CopyContext, sink: Sink) -> Dumped:
+def _dump(
+    prepared: _Prepared, facts: Facts, context: CopyContext, sink: Sink, on_first_table: Callable[[], None] | None
+) -> Dumped:
     dumped = run_dump(
         prepared.reached.connection,
         prepared.target.schema,
@@ -128,6 +147,7 @@ def _dump(prepared: _Prepared, facts: Facts, context: CopyContext, sink: Sink) -
         sink,
         expected_bytes=facts.bytes,
         locking=prepared.locking,
+        on_first_table=on_first_table,
     )
     lost = absent(dumped.contents, facts)
     if lost:
@@ -148,15 +168,20 @@ def _facts_after(prepared: _Prepared, before: Facts, failure: SourceError | None
         raise
 
 
-def _taken(source: Source, prepared: _Prepared, facts: Facts, dumped: Dumped, repeats: int) -> Taken:
+def _taken(
+    source: Source, prepared: _Prepared, facts: Facts, dumped: Dumped, prover: Prover, repeats: int
+) -> TakenSchema:
     contents, way = dumped.contents, prepared.reached.way
-    return Taken(
+    evidence = prover.evidence(contents.rows)
+    return TakenSchema(
         source=source,
         snapshot_at=dumped.started_at,
         raw_bytes=contents.bytes,
         method=DUMP,
         seconds=dumped.seconds,
-        write_stall_seconds=dumped.seconds if prepared.locking else 0.0,
+        write_stall_seconds=dumped.seconds if prepared.locking else prover.stall_seconds,
+        evidence=evidence,
+        why_no_proof=prover.why_not,
         engine={
             "name": facts.identity.flavour,
             "server": facts.identity.version,

@@ -21,6 +21,14 @@ _CONNECT_SECONDS = 10
 _PID = "tracker-backup-pid "
 # Killing `docker exec` leaves the program in the container running, so it says how it can be found there.
 _INSIDE = f'echo "{_PID}$$" >&2; exec "$@"'
+# The first bytes of stdin are the option file, and what follows is the client's own.
+_INSIDE_FED = f"""echo "{_PID}$$" >&2
+length=$1 client=$2
+shift 2
+exec "$client" --defaults-file=/dev/fd/3 "$@" 3<<OPTIONS
+$(head -c "$length")
+OPTIONS
+"""
 
 
 @dataclass(frozen=True)
@@ -63,15 +71,19 @@ class Connection:
     credentials: Credentials = field(repr=False)
 
     @contextmanager
-    def start(self, client: Client, arguments: Sequence[str], *, low_priority: bool = False) -> Iterator[Child]:
-        """Start a client that reads nothing but its options; it is ended with the block, inside a container too.
+    def start(
+        self, client: Client, arguments: Sequence[str], *, low_priority: bool = False, feeding: bool = False
+    ) -> Iterator[Child]:
+        """Start a client; it is ended with the block, inside a container too.
+
+        It reads nothing but its options; with `feeding` its stdin is the caller's to fill and to close.
 
         Raises CommandError when it cannot be started.
         """
         option_file = self.credentials.option_file(self.way.address)
         options = [*_login_options(client), *_safe_options(client), *arguments]
         if self.way.inside:
-            yield from self._inside(client, options, option_file)
+            yield from self._inside(client, options, option_file, feeding=feeding)
             return
         with as_descriptor(option_file) as descriptor:
             argv = [client.path, f"--defaults-file=/dev/fd/{descriptor}", *options]
@@ -79,14 +91,20 @@ class Connection:
         with child:
             yield child
 
-    def _inside(self, client: Client, options: Sequence[str], option_file: bytes) -> Iterator[Child]:
+    def _inside(self, client: Client, options: Sequence[str], option_file: bytes, *, feeding: bool) -> Iterator[Child]:
         if self.way.container is None:
             raise CommandError("a client inside a container needs a container")
-        argv = [docker_program(), "exec", "--interactive", "--user", "0", self.way.container.id, "sh", "-c", _INSIDE]
-        argv += ["sh", client.path, "--defaults-file=/dev/stdin", *options]
+        argv = [docker_program(), "exec", "--interactive", "--user", "0", self.way.container.id, "sh", "-c"]
+        if feeding:
+            argv += [_INSIDE_FED, "sh", str(len(option_file)), client.path, *options]
+        else:
+            argv += [_INSIDE, "sh", client.path, "--defaults-file=/dev/stdin", *options]
         with Child(argv) as child:
             try:
-                child.feed(lambda: _write(child, option_file))
+                if feeding:
+                    _write(child, option_file)  # a pipe takes it at once, whether it is read or not
+                else:
+                    child.feed(lambda: _write(child, option_file))
                 yield child
             except BaseException:
                 self._end_inside(child)
@@ -142,8 +160,13 @@ def parse_rows(text: str) -> list[list[tuple[str, ...]]]:
         if line == _MARK:
             answers.append([])
         elif answers:
-            answers[-1].append(tuple(_decoded(field) for field in line.split("\t")))
+            answers[-1].append(parse_fields(line))
     return answers
+
+
+def parse_fields(line: str) -> tuple[str, ...]:
+    """Read a line of what a client prints with --batch."""
+    return tuple(_decoded(field) for field in line.split("\t"))
 
 
 def said_by(child: Child) -> list[str]:

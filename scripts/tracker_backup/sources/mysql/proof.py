@@ -1,0 +1,130 @@
+"""Whether a dump can be tried on a throw-away server here and now, and what must be known of the source for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tracker_backup.containers.reachable import reachable
+from tracker_backup.errors import CommandError
+from tracker_backup.sources.mysql.checksums import Sum
+from tracker_backup.sources.mysql.clients import MARIADB, MYSQL, version_numbers
+from tracker_backup.sources.mysql.facts import Facts, Identity, sql_text
+from tracker_backup.sources.mysql.inventory import Inventory, inventory_statements, parse_inventory
+from tracker_backup.sources.mysql.trial import MEMORY_BYTES, Kind
+from tracker_backup.sources.mysql.ways import Connection
+from tracker_backup.system.files import free_bytes
+from tracker_backup.system.process import find_program, run
+from tracker_backup.system.space import available_memory, format_bytes
+
+DISK_FACTOR = 3
+"""How many times the dump's size must be free on the disk."""
+_VERSION_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a restored schema is compared with; `sums` is None where they could not be had, for the reason `why_not`.
+
+    `rows` are those that were counted in the dump, of every table.
+    """
+
+    kind: Kind
+    schema: str
+    create: str
+    inventory: Inventory = field(repr=False)
+    rows: Mapping[str, int] = field(repr=False)
+    sums: Mapping[str, Sum] | None = field(default=None, repr=False)
+    why_not: str | None = None
+
+
+class NoProofError(Exception):
+    """A dump cannot be tried here; `why` is a sentence for people."""
+
+    def __init__(self, why: str) -> None:
+        """Keep the reason."""
+        super().__init__(why)
+        self.why = why
+
+
+def choose_server(connection: Connection, facts: Facts, schema: str, directory: Path, dump_bytes: int) -> Kind:
+    """Return which server a dump can be tried on.
+
+    Raises NoProofError when there is none, or no room for it; ServerRefusalError when the source's server cannot be
+    asked for its settings.
+    """
+    free = free_bytes(directory)
+    if free < DISK_FACTOR * dump_bytes:
+        raise NoProofError(
+            f"{DISK_FACTOR} times the dump's {format_bytes(dump_bytes)} would have to be free on the disk of "
+            f"{directory}, and {format_bytes(free)} are"
+        )
+    memory = available_memory()
+    if memory < MEMORY_BYTES:
+        raise NoProofError(
+            f"{format_bytes(MEMORY_BYTES)} of memory would have to be available, and {format_bytes(memory)} are"
+        )
+    settings = _settings(connection, schema)
+    container = connection.way.container
+    if container is None:
+        _require_program(facts.identity)
+        return Kind(facts.identity.flavour, None, settings)
+    try:
+        return Kind(facts.identity.flavour, reachable(container.id).image, settings)
+    except CommandError as error:
+        raise NoProofError(error.message) from error
+
+
+def gather_evidence(connection: Connection, kind: Kind, schema: str, rows: Mapping[str, int]) -> Evidence:
+    """Ask the source for what a restored schema must look like.
+
+    Raises ServerRefusalError when it cannot be asked.
+    """
+    defaults = (
+        "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"  # noqa: S608 - hex
+        f" WHERE SCHEMA_NAME = {sql_text(schema)}"
+    )
+    [(charset, collation)], *listed = connection.query(defaults, *inventory_statements(schema))
+    return Evidence(
+        kind=kind,
+        schema=schema,
+        create=f"CHARACTER SET {charset} COLLATE {collation}",
+        inventory=parse_inventory(listed),
+        rows=dict(rows),
+    )
+
+
+def _settings(connection: Connection, schema: str) -> tuple[str, ...]:
+    """Return what the throw-away server must have in common with the source's.
+
+    Raises NoProofError for what it cannot have.
+    """
+    [(lower_case, page_size)], zones = connection.query(
+        "SELECT @@lower_case_table_names, @@innodb_page_size",
+        "SELECT EVENT_NAME, TIME_ZONE FROM information_schema.EVENTS"  # noqa: S608 - as hexadecimal digits
+        f" WHERE EVENT_SCHEMA = {sql_text(schema)} AND TIME_ZONE NOT REGEXP '^(SYSTEM|UTC|[-+].*)$'",
+    )
+    if zones:
+        event, zone = zones[0]
+        raise NoProofError(f"event {event} is planned in the time zone {zone}, whose name a new server does not know")
+    return (f"--lower-case-table-names={lower_case}", f"--innodb-page-size={page_size}")
+
+
+def _require_program(identity: Identity) -> None:
+    """Raise NoProofError unless this host has a server program that is no older than the source's server."""
+    names = ("mysqld",) if identity.flavour == MYSQL else ("mariadbd", "mysqld")
+    path = next((path for name in names if (path := find_program(name)) is not None), None)
+    if path is None:
+        raise NoProofError(
+            f"the server runs in no container here, and this host has no {names[0]} to try the dump on"
+            f" (sudo apt-get install {'mysql-server-core' if identity.flavour == MYSQL else 'mariadb-server-core'})"
+        )
+    said = run([path, "--version"], timeout_seconds=_VERSION_SECONDS, check=False).stdout
+    flavour = MARIADB if "mariadb" in said.lower().replace(path.lower(), "") else MYSQL
+    version = said.partition(" Ver ")[2].strip()
+    if flavour != identity.flavour or version_numbers(version)[:2] < identity.numbers[:2]:
+        raise NoProofError(
+            f"this host's {path} is {flavour} {version.split('-')[0].split()[0] if version else 'of unknown version'}, "
+            f"and the server is {identity.flavour} {identity.version}"
+        )

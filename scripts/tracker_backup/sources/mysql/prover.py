@@ -1,0 +1,72 @@
+"""Gathers, around a dump, what its restore check compares with; what is in the way costs the check, not the dump."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from tracker_backup.errors import CommandError, TrackerBackupError
+from tracker_backup.sources.interface import CopyContext
+from tracker_backup.sources.mysql.facts import Facts
+from tracker_backup.sources.mysql.proof import Evidence, NoProofError, choose_server, gather_evidence
+from tracker_backup.sources.mysql.trial import Kind, sweep
+from tracker_backup.sources.mysql.ways import Connection
+from tracker_backup.sources.mysql.witness import Witness
+
+
+def owner_of(context: CopyContext) -> str:
+    """Return whose throw-away containers an instance's are."""
+    return str(context.state_directory)
+
+
+class Prover:
+    """For one source of one run; `why_not` says why there will be no restore check although one is wanted."""
+
+    def __init__(self, connection: Connection, facts: Facts, schema: str, context: CopyContext) -> None:
+        """Find out whether there can be one; nothing is asked of the server where none is wanted."""
+        self.why_not: str | None = None
+        self.stall_seconds = 0.0
+        self._connection = connection
+        self._schema = schema
+        self._deadline = context.deadline
+        self._witness: Witness | None = None
+        self._kind: Kind | None = None
+        if connection.way.container is not None:
+            with contextlib.suppress(CommandError):  # then the next run finds them
+                sweep(owner_of(context))
+        if context.full_check:
+            try:
+                self._kind = choose_server(connection, facts, schema, context.directory, facts.bytes)
+            except NoProofError as error:
+                self.why_not = error.why
+            except TrackerBackupError as error:
+                self.why_not = error.message
+
+    @contextmanager
+    def watching(self, facts: Facts) -> Iterator[Callable[[], None] | None]:
+        """Hold the tables still until what is yielded is called; the dump is made inside of the block."""
+        self._witness = None
+        if self._kind is None:
+            yield None
+            return
+        with Witness(self._connection, self._schema, facts) as witness:
+            try:
+                yield witness.release
+                witness.collect(self._deadline)
+            finally:
+                witness.release()
+                self.stall_seconds += witness.stall_seconds
+        self._witness = witness
+
+    def evidence(self, rows: Mapping[str, int]) -> Evidence | None:
+        """Return what the dump is compared with, None where it cannot be; `rows` are those that were counted in it."""
+        if self._kind is None or self._witness is None:
+            return None
+        try:
+            found = gather_evidence(self._connection, self._kind, self._schema, rows)
+        except TrackerBackupError as error:
+            self.why_not = error.message
+            return None
+        return replace(found, sums=self._witness.sums, why_not=self._witness.why_not)

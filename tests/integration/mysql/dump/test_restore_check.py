@@ -1,0 +1,81 @@
+"""The restore check in a whole run: the dump is loaded into a throw-away server of this host and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.database_images import image
+from support.database_servers import Server
+from support.engine import processes_with
+from support.mysql_program import CANARY, LEAST, MysqlInstallation, installation_for, least_user
+from support.mysql_world import everything_schema, tracker_schema
+
+STRONG = "rows and sums at the dump's own moment"
+
+
+def locking_user(server: Server, name: str, schema: str) -> None:
+    """Make a user who may also hold the tables still."""
+    grants = [grant.format(schema=schema) for grant in LEAST[server.vendor]]
+    server.user(name, CANARY, *grants, f"LOCK TABLES ON `{schema}`.*")
+
+
+@pytest.mark.parametrize("old_engine", [False, True])
+def test_everything_comes_back(server: Server, tmp_path: Path, *, old_engine: bool):
+    schema = f"comes_back_{old_engine}"
+    everything_schema(server, schema, only=True, old_engine=old_engine)
+    locking_user(server, schema, schema)
+    program = installation_for(server, tmp_path / "host", check="full")
+    program.dump(server, schema, schema)
+
+    (artifact,) = program.back_up()["artifacts"]
+
+    quick, restore = artifact["checks"]
+    assert (quick["check"], quick["ok"]) == ("quick", True)
+    assert (restore["check"], restore["ok"]) == ("restore", True), restore
+    assert restore["messages"][0].endswith(STRONG)
+    assert artifact["engine"]["restore"] == {"compared": STRONG}
+    assert artifact["state"] == "verified"
+    assert artifact["write_stall_seconds"] > 0
+    assert program.left_over() == []
+    assert processes_with(str(program.repository), "--datadir") == set()
+
+
+def test_without_the_right_to_lock_it_is_compared_with_the_dump_alone(server: Server, tmp_path: Path):
+    tracker_schema(server, "nolock", rows=100)
+    least_user(server, "nolock", "nolock")
+    program = installation_for(server, tmp_path / "host", check="full")
+    program.dump(server, "nolock", "nolock")
+    (artifact,) = program.back_up()["artifacts"]
+    restore = artifact["checks"][1]
+    assert restore["ok"] is True, restore
+    assert "the rows that were counted in the dump only, because" in restore["messages"][0]
+    assert "LOCK TABLES" in restore["messages"][0] or "denied" in restore["messages"][0]
+
+
+def test_a_host_without_a_server_says_so_and_is_content_with_the_quick_check(mysql: Server, tmp_path: Path):
+    tracker_schema(mysql, "noserver", rows=10)
+    locking_user(mysql, "noserver", "noserver")
+    clients = tmp_path / "clients"
+    clients.mkdir()
+    for name in ("mysql", "mysqldump"):
+        (clients / name).symlink_to(image("mysql-9.7").bin / name)
+    for name in ("zstd", "nice"):
+        (clients / name).symlink_to(f"/usr/bin/{name}")
+    program = MysqlInstallation(tmp_path / "host", clients, alone=True, check="full")
+    program.dump(mysql, "noserver", "noserver")
+    (artifact,) = program.back_up()["artifacts"]
+    assert artifact["state"] == "verified"
+    restore = artifact["checks"][1]
+    assert restore["ok"] is None
+    assert "not tried: the server runs in no container here, and this host has no mysqld" in restore["messages"][0]
+
+
+def test_of_itself_it_is_done_once_a_week(mysql: Server, tmp_path: Path):
+    tracker_schema(mysql, "weekly", rows=10)
+    locking_user(mysql, "weekly", "weekly")
+    program = installation_for(mysql, tmp_path / "host")
+    program.dump(mysql, "weekly", "weekly")
+    checks = [[check["check"] for check in program.back_up()["artifacts"][0]["checks"]] for _ in range(2)]
+    assert checks == [["quick", "restore"], ["quick"]]

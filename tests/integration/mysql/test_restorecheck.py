@@ -1,0 +1,134 @@
+"""What the restore check finds: dumps that are not what they should be, and servers that are none."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.database_images import image
+from support.database_servers import Server, client, running
+from support.engine import processes_with
+from support.mysql_source import connection
+from support.mysql_world import everything_schema
+from support.program import wait_until
+from tracker_backup.sources.interface import CheckResult
+from tracker_backup.sources.mysql.checksums import (
+    SESSION,
+    by_table,
+    columns_statement,
+    parse_sum,
+    sum_statement,
+)
+from tracker_backup.sources.mysql.proof import Evidence, gather_evidence
+from tracker_backup.sources.mysql.restorecheck import RestoreCheck
+from tracker_backup.sources.mysql.trial import Kind
+from tracker_backup.system import process
+
+FLAVOUR = "mariadb-10.11"
+SCHEMA = "everything"
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "SYSTEM_PATH", f"{image(FLAVOUR).bin}:{process.SYSTEM_PATH}")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(FLAVOUR, tmp_path_factory.mktemp("server")) as started:
+        everything_schema(started, SCHEMA)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def dump(server: Server) -> bytes:
+    command = [*client(FLAVOUR).dump, f"--defaults-file={server.option_file()}", "--routines", "--events", "--hex-blob"]
+    return subprocess.run([*command, "--single-transaction", SCHEMA], capture_output=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def evidence(server: Server) -> Evidence:
+    asked = connection(server)
+    found = gather_evidence(asked, Kind("MariaDB", None), SCHEMA, {})
+    tables = by_table(asked.query(columns_statement(SCHEMA))[0])
+    answers = asked.query(SESSION, *(sum_statement(SCHEMA, name, columns) for name, columns in tables.items()))[1:]
+    sums = {name: parse_sum(rows) for name, rows in zip(tables, answers, strict=True)}
+    return replace(found, sums=sums, rows={name: each.rows for name, each in sums.items()})
+
+
+def check(evidence: Evidence, dump: bytes, directory: Path) -> CheckResult:
+    running_check = RestoreCheck(evidence, directory / "trial", "tests")
+    for at in range(0, len(dump), 1000):
+        running_check.feed(dump[at : at + 1000])
+    result = running_check.result()
+    wait_until(lambda: not processes_with(str(directory / "trial")), lambda: "something of the server lives on")
+    return result
+
+
+def test_a_good_dump(evidence: Evidence, dump: bytes, tmp_path: Path):
+    result = check(evidence, dump, tmp_path)
+    assert result.ok is True, result.messages
+    assert "rows and sums at the dump's own moment" in result.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        (b"(1,1),\n(2,3)", b"(1,1)", "table egg: 1 rows instead of 2"),
+        (b"0x00010203,", b"0x00010204,", "table bytes: 4 rows, but not the same ones"),
+        ("Grüße".encode(), "Grüsse".encode(), "table hen: 3 rows, but not the same ones"),
+        (b"number * 2", b"number * 3", "routine twice is another"),
+        (b"EVENT `nightly`", b"EVENT `daily`", "event nightly is not there"),
+        (b"`empty`", b"`vacant`", "table empty is not there"),
+        (b"INSERT INTO `audit`", b"INSERT INTO `nothing`", "the dump does not load: ERROR 1100"),
+    ],
+)
+def test_a_dump_that_is_not_the_source(
+    evidence: Evidence, dump: bytes, tmp_path: Path, good: bytes, bad: bytes, said: str
+):
+    assert good in dump
+    result = check(evidence, dump.replace(good, bad), tmp_path)
+    assert result.ok is False
+    assert any(said in message for message in result.messages), result.messages
+
+
+def test_without_sums_the_rows_of_the_dump_count(evidence: Evidence, dump: bytes, tmp_path: Path):
+    weaker = replace(evidence, sums=None, why_not="the lock did not come")
+    good = check(weaker, dump, tmp_path)
+    assert good.ok is True, good.messages
+    assert "counted in the dump only, because the lock did not come" in good.messages[0]
+    (tmp_path / "second").mkdir()
+    bad = check(replace(weaker, rows={**evidence.rows, "egg": 9}), dump, tmp_path / "second")
+    assert bad.ok is False
+    assert bad.messages == ("restored, table egg: 2 rows instead of 9",)
+
+
+def test_a_server_that_does_not_start_says_nothing_about_the_dump(evidence: Evidence, dump: bytes, tmp_path: Path):
+    broken = replace(evidence, kind=Kind("MariaDB", None, ("--no-such-option",)))
+    result = check(broken, dump, tmp_path)
+    assert result.ok is None
+    assert "no-such-option" in result.messages[0]
+
+
+def test_a_server_that_dies_says_nothing_about_the_dump(evidence: Evidence, dump: bytes, tmp_path: Path):
+    running_check = RestoreCheck(evidence, tmp_path / "trial", "tests")
+    running_check.feed(dump[:1000])
+    pid = int((tmp_path / "trial" / "pid").read_text())
+    subprocess.run(["kill", "-9", str(pid)], check=True)
+    for _ in range(200):
+        running_check.feed(dump[1000:] * 10)
+    result = running_check.result()
+    assert result.ok is None
+    assert "did not survive it" in result.messages[0]
+
+
+def test_an_abandoned_check_leaves_nothing(evidence: Evidence, dump: bytes, tmp_path: Path):
+    running_check = RestoreCheck(evidence, tmp_path / "trial", "tests")
+    running_check.feed(dump[:1000])
+    running_check.abandon()
+    running_check.abandon()
+    wait_until(lambda: not processes_with(str(tmp_path / "trial")), lambda: "something of the server lives on")
