@@ -56,6 +56,8 @@ def status(arguments: Namespace) -> int:
     say(f"{NAMES[found.level(now)]}: {summary}")
     for job in found.jobs:
         say(_job_line(job))
+    if found.room is not None and not arguments.quiet:
+        say(f"room: {found.room}")
     if found.last_run is not None and not arguments.quiet:
         say(f"last run: {found.last_run.job}, {found.last_run.finished_at}, {found.last_run.message}")
     return found.level(now)

@@ -14,10 +14,12 @@ from tracker_backup.config.document import MOST_BYTES, parse_document
 from tracker_backup.config.model import Config, Job, Keep, ScheduleSettings, SourceSettings
 from tracker_backup.config.schema import schema_errors
 from tracker_backup.errors import ConfigurationError, PrivilegeError, UsageError
+from tracker_backup.system.space import parse_min_free
 
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
 _INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _DEFAULT_KEEP = {"last": 2, "daily": 7}
+_DEFAULT_MIN_FREE = "64 MiB"
 _DEFAULT_JOBS = [{"name": "daily", "schedule": "0 3 * * *"}]
 
 
@@ -139,6 +141,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
             user=schedule.get("user", "root"),
             command=Path(schedule.get("command", "/usr/local/bin/tracker-backup")),
         ),
+        min_free=parse_min_free(document.get("min_free", _DEFAULT_MIN_FREE)),
         named_by=() if path.parent == config_directory() else ("--config", str(path)),
         ping_url=document.get("ping_url"),
     )

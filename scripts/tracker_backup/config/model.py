@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tracker_backup.system.space import MinFree
+
 MANUAL_JOB = "manual"
 """The job of runs that take chosen sources only; they never count for a job of the configuration."""
 
@@ -22,8 +24,9 @@ class Keep:
 
     @property
     def most(self) -> int:
-        """How many backups this keeps at most: each rule may find another one."""
-        return self.last + self.hourly + self.daily + self.weekly + self.monthly + self.yearly
+        """How many backups this keeps at most: every rule finds the newest one, and others of its own beside it."""
+        rules = (self.last, self.hourly, self.daily, self.weekly, self.monthly, self.yearly)
+        return 1 + sum(count - 1 for count in rules if count)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Config:
     sqlite_when_busy: str
     sqlite_journal_mode: str
     schedule: ScheduleSettings
+    min_free: MinFree = field(default_factory=MinFree)
     named_by: tuple[str, ...] = ()
     ping_url: str | None = field(default=None, repr=False)
 

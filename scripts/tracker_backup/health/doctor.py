@@ -9,20 +9,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import SourcePendingError, TrackerBackupError
+from tracker_backup.errors import SourceError, SourcePendingError, TrackerBackupError
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
+from tracker_backup.run.capacity import advice, capacity, existing
 from tracker_backup.run.context import copy_context
 from tracker_backup.run.history import History
 from tracker_backup.run.rates import read_rates
 from tracker_backup.run.resolve import resolve_sources
 from tracker_backup.sources.registry import driver_for
-from tracker_backup.system.files import free_bytes
 from tracker_backup.system.process import find_program
-from tracker_backup.system.space import format_bytes, require_room
+from tracker_backup.system.space import format_bytes, shortages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tracker_backup.config.model import Config
     from tracker_backup.sources.interface import Source
@@ -109,21 +109,22 @@ def _sources(config: Config) -> Iterator[Finding]:
     resolved = resolve_sources(config)
     for note in resolved.notes:
         yield Finding(WARN, note)
-    total = 0
+    packed: dict[str, int] = {}
+    largest = 0
     for source in resolved.sources:
         try:
             finding, size = _source(config, source, history)
+            yield finding
+            packed[source.name] = int(size * history.ratio(source.name))
+            largest = max(largest, size)
+            yield _room(config, source, size, history)
         except SourcePendingError as error:
             pending = resolved.discovered and history.last(source.name) is None
             what = f"{source.name} is pending: {error.message}" if pending else f"{source.name}: {error.message}"
             yield Finding(WARN if pending else FAIL, what, error.hint or "")
         except TrackerBackupError as error:
             yield Finding(FAIL, f"{source.name}: {error.message}", error.hint or "")
-        else:
-            yield finding
-            yield _room(config, source, size, history)
-            total += int(size * history.ratio(source.name))
-    yield from _capacity(config, total)
+    yield _capacity(config, history, packed, largest)
 
 
 def _source(config: Config, source: Source, history: History) -> tuple[Finding, int]:
@@ -143,21 +144,23 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
 
 
 def _room(config: Config, source: Source, size: int, history: History) -> Finding:
-    staging = next(path for path in (config.staging, *config.staging.parents) if path.exists())
     packed = int(size * history.ratio(source.name))
-    require_room([(staging, size, f"the raw snapshot of {source.name}"), (config.repository, packed, "its artifact")])
+    needs = [
+        (existing(config.staging), size, f"the raw snapshot of {source.name}"),
+        (config.repository, packed, "its artifact"),
+    ]
+    for shortage in shortages(needs, config.min_free):
+        raise SourceError(str(shortage), hint=advice(config, history.manifests, shortage))
     return Finding(OK, f"there is room for {source.name}: {format_bytes(size)} raw and {format_bytes(packed)} stored")
 
 
-def _capacity(config: Config, one_backup: int) -> Iterator[Finding]:
-    kept = sum(job.keep.most for job in config.jobs)
-    stored = sum(item.bytes for item in Repository(config.repository).manifests())
-    wanted, free = kept * one_backup, free_bytes(config.repository) + stored
-    what = f"policy x size = {format_bytes(wanted)} for at most {kept} backups, free {format_bytes(free)}"
-    if wanted > free:
-        yield Finding(FAIL, what, "keep fewer backups (`keep` of the jobs) or give the repository a larger disk")
-    else:
-        yield Finding(OK, what)
+def _capacity(config: Config, history: History, packed: Mapping[str, int], raw: int) -> Finding:
+    sizes = {
+        job.name: sum(size for name, size in packed.items() if job.sources is None or name in job.sources)
+        for job in config.jobs
+    }
+    found = capacity(config, history.manifests, sizes, raw)
+    return Finding(OK if found.fits else FAIL, str(found), "" if found.fits else found.remedy(config))
 
 
 def _schedule(config: Config) -> Iterator[Finding]:

@@ -19,15 +19,13 @@ from tracker_backup.health.status import (
 )
 from tracker_backup.repository.lock import read_holder
 from tracker_backup.repository.manifest import format_time
-from tracker_backup.system.files import free_bytes
-from tracker_backup.system.space import format_bytes
+from tracker_backup.run.capacity import advice, next_run_shortages, present_capacity
 
 if TYPE_CHECKING:
     from tracker_backup.config.model import Config
     from tracker_backup.repository.manifest import Manifest
     from tracker_backup.repository.store import Repository
-
-_TIGHT = 1.2
+    from tracker_backup.run.capacity import Capacity
 
 
 def gather_status(
@@ -42,16 +40,17 @@ def gather_status(
         return Status(config.instance, format_time(now), (), (Reason(CRITICAL, str(error)), *standing), last_run)
     manifests = [backup.manifest for backup in backups if backup.manifest is not None]
     made_at = repository.made_at()
+    room = present_capacity(config, manifests)
     unreadable = [backup.id for backup in backups if backup.manifest is None]
     standing = [
         *standing,
         *backup_reasons(config, manifests, unreadable, now),
         *_quarantine_reasons(repository, manifests),
         *_run_reasons(config, last_run, accepted={item.id for item in manifests if item.accepted and item.good}),
-        *_space_reasons(config, manifests),
+        *_space_reasons(config, manifests, room),
     ]
     jobs = tuple(job_status(job, manifests, made_at, now) for job in config.jobs)
-    return Status(config.instance, format_time(now), jobs, tuple(standing), last_run)
+    return Status(config.instance, format_time(now), jobs, tuple(standing), last_run, room)
 
 
 def refresh_status(config: Config, repository: Repository, last_run: LastRun | None = None) -> None:
@@ -96,16 +95,11 @@ def _run_reasons(config: Config, last_run: LastRun | None, accepted: set[str]) -
     return reasons
 
 
-def _space_reasons(config: Config, manifests: list[Manifest]) -> list[Reason]:
-    if not manifests:
-        return []
-    newest = manifests[-1]
-    same_disk = not config.staging.exists() or config.staging.stat().st_dev == config.repository.stat().st_dev
-    needed = _TIGHT * (newest.bytes + (newest.raw_bytes if same_disk else 0))
-    free = free_bytes(config.repository)
-    if free >= needed:
-        return []
-    text = (
-        f"the next run needs about {format_bytes(needed)} on the disk of {config.repository}, and {format_bytes(free)}"
-    )
-    return [Reason(WARNING, f"{text} are free: keep fewer backups or make room")]
+def _space_reasons(config: Config, manifests: list[Manifest], room: Capacity | None) -> list[Reason]:
+    reasons = [
+        Reason(WARNING, f"the next run will find too little room: {shortage}; {advice(config, manifests, shortage)}")
+        for shortage in next_run_shortages(config, manifests)
+    ]
+    if room is not None and not room.fits and not reasons:
+        reasons.append(Reason(WARNING, f"the repository will be full one day: {room}; {room.remedy(config)}"))
+    return reasons

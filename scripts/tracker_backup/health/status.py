@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.repository.manifest import PARTIAL, UNVERIFIED, format_time, parse_time
+from tracker_backup.run.capacity import Capacity
 from tracker_backup.run.sizes import drop_words
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Status:
     jobs: tuple[JobStatus, ...]
     standing: tuple[Reason, ...] = ()
     last_run: LastRun | None = None
+    room: Capacity | None = None
 
     def reasons(self, now: datetime) -> list[Reason]:
         """Return what is not as it should be at `now`, the worst first."""
@@ -82,6 +84,7 @@ class Status:
             "written_at": self.written_at,
             "jobs": [asdict(job) for job in self.jobs],
             "last_run": None if self.last_run is None else asdict(self.last_run),
+            "room": None if self.room is None else {**asdict(self.room), "fits": self.room.fits},
             "standing": [asdict(reason) for reason in self.standing],
         }
 
@@ -95,7 +98,12 @@ def status_from_json(document: dict[str, Any]) -> Status:
         jobs=tuple(JobStatus(**job) for job in document["jobs"]),
         standing=tuple(Reason(**reason) for reason in document["standing"]),
         last_run=None if last_run is None else LastRun(**last_run),
+        room=_room(document.get("room")),
     )
+
+
+def _room(document: dict[str, Any] | None) -> Capacity | None:
+    return None if document is None else Capacity(**{item.name: document[item.name] for item in fields(Capacity)})
 
 
 def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: datetime) -> JobStatus:

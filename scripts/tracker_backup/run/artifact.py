@@ -57,7 +57,8 @@ def compress(
 ) -> Stored:
     """Compress `raw` with zstd into an open, empty file, flushed to the disk as it grows.
 
-    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time.
+    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time. `progress` is
+    told before each block that is written as well, and may raise to prevent it.
 
     Raises CommandError when zstd fails, OSError when the disk does.
     """
@@ -68,6 +69,7 @@ def compress(
         child.feed(lambda: _feed(raw, child, into, lambda done: progress(done, total), keep_cached=keep_cached))
         unflushed = 0
         for block in _blocks(child.stdout.read):
+            progress(into.bytes, total)
             write_all(descriptor, block)
             out.add(block)
             unflushed += len(block)

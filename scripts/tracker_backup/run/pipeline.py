@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import CheckFailedError
+from tracker_backup.errors import CheckFailedError, SourceError
 from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
-from tracker_backup.run.artifact import Stored, compress, read_back
+from tracker_backup.run.artifact import BLOCK_BYTES, Stored, compress, read_back
+from tracker_backup.run.capacity import advice
 from tracker_backup.run.context import copy_context
 from tracker_backup.sources.interface import Snapshot, Source
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import remove_tree
-from tracker_backup.system.space import fits_in_memory, require_room
+from tracker_backup.system.space import RoomWatch, fits_in_memory, shortages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tracker_backup.config.model import Config
     from tracker_backup.report.reporter import Reporter
     from tracker_backup.repository.store import Incoming
     from tracker_backup.run.history import History
-    from tracker_backup.sources.interface import CheckResult, RunningCheck
+    from tracker_backup.sources.interface import CheckResult, CopyContext, RunningCheck
+
+_MOST_BETWEEN_LOOKS = 16 * 1024**2
+"""How much a copy writes before it tells of its progress again, at most."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +65,35 @@ class Pipeline:
         staging.mkdir(mode=0o700)
         try:
             self._require_room(source, incoming)
+            watch = RoomWatch((incoming.staging, incoming.artifacts), self._config.min_free)
             with self._phase("copy", source):
-                snapshot = driver.take(
-                    source,
-                    copy_context(self._config, self._history, source, staging, self._reporter, deadline=self._deadline),
-                )
+                snapshot = driver.take(source, self._context(source, staging, watch))
             check = None
             if self._config.check != "none":
                 check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
-            stored, result = self._store(snapshot, incoming, name, check)
+            stored, result = self._store(snapshot, incoming, name, check, watch)
         finally:
             remove_tree(staging)
         with self._phase("read back", source):
             self._read_back(incoming, name, stored)
         return _processed(snapshot, stored, name, result)
 
+    def _context(self, source: Source, staging: Path, watch: RoomWatch) -> CopyContext:
+        """Return what a driver needs; each word of its progress is an occasion to look at the disks."""
+        context = copy_context(self._config, self._history, source, staging, self._reporter, deadline=self._deadline)
+        return replace(context, progress=self._watching(watch, lambda left: min(_MOST_BETWEEN_LOOKS, max(0, left))))
+
+    def _watching(self, watch: RoomWatch, next_bytes: Callable[[int], int]) -> Callable[[int, int], None]:
+        """Return a listener to progress that raises when what comes next, seen from what is left, has no room."""
+
+        def progress(done: int, total: int) -> None:
+            watch.require(next_bytes(total - done))
+            self._reporter.progress(done, total)
+
+        return progress
+
     def _store(
-        self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None
+        self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None, watch: RoomWatch
     ) -> tuple[Stored, CheckResult | None]:
         try:
             descriptor = incoming.create(name)
@@ -89,7 +106,7 @@ class Pipeline:
                         threads=self._threads(),
                         low_priority=self._scheduled,
                         keep_cached=fits_in_memory(snapshot.raw_bytes),
-                        progress=self._reporter.progress,
+                        progress=self._watching(watch, lambda _left: BLOCK_BYTES),
                     )
             finally:
                 os.close(descriptor)
@@ -113,12 +130,12 @@ class Pipeline:
     def _require_room(self, source: Source, incoming: Incoming) -> None:
         raw = driver_for(source.type).estimate_bytes(source)
         packed = int(raw * self._history.ratio(source.name))
-        require_room(
-            [
-                (incoming.staging, raw, f"the raw snapshot of {source.name}"),
-                (incoming.artifacts, packed, "its artifact"),
-            ]
-        )
+        needs = [
+            (incoming.staging, raw, f"the raw snapshot of {source.name}"),
+            (incoming.artifacts, packed, "its artifact"),
+        ]
+        for shortage in shortages(needs, self._config.min_free):
+            raise SourceError(str(shortage), hint=advice(self._config, self._history.manifests, shortage))
 
     def _threads(self) -> int:
         cores = len(os.sched_getaffinity(0))

@@ -81,6 +81,7 @@ def test_defaults_are_what_is_filled_in() -> None:
         "schedule.user": config.schedule.user,
         "schedule.command": str(config.schedule.command),
         **{key: getattr(config, key) for key in simple},
+        "min_free": f"{config.min_free.bytes // 1024**2} MiB",
     }
     assert filled == {path: schema["default"] for path, schema in KEYS.items() if "default" in schema}
 

@@ -28,7 +28,9 @@ from tracker_backup.health.status import (
     status_from_json,
 )
 from tracker_backup.repository.manifest import Failure, Manifest, format_time
+from tracker_backup.run import capacity
 from tracker_backup.schedule import service
+from tracker_backup.system import space
 
 DAILY = Job("daily", "0 3 * * *", Keep(last=2))
 SECOND = timedelta(seconds=1)
@@ -349,12 +351,23 @@ class TestGathered:
     def test_a_disk_that_is_nearly_full(
         self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gather, "free_bytes", lambda _: 1600)
+        monkeypatch.setattr(space, "free_bytes", lambda _: 64 * 1024**2 + 1600)
 
         found, text = self.only(instance, config)
         assert found == WARNING
-        assert "the next run needs about 1.6 KiB" in text
-        assert "1.6 KiB are free" in text
+        assert "the next run will find too little room" in text
+        assert "1.2 KiB for the raw snapshot of the next run, 480 B for its backup and 64.0 MiB that stay free" in text
+        assert "80 B are missing" in text
+
+    def test_a_policy_that_will_not_fit(
+        self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(capacity, "free_bytes", lambda _: 64 * 1024**2 + 4000)
+
+        found, text = self.only(instance, config)
+        assert found == WARNING
+        assert "policy x size = 3.1 KiB for at most 8 backups" in text
+        assert "there is room for 7 of 8: lower `keep`" in text
 
     def test_a_repository_that_is_gone(self, instance: Instance, config: Config) -> None:
         (instance.path / ".tracker-backup").unlink()
