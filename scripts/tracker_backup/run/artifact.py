@@ -45,7 +45,7 @@ class _Tally:
         return self._hash.hexdigest()
 
 
-def compress(
+def compress(  # noqa: PLR0913 - what it reads, what it writes, how, and who is told
     raw: Path,
     descriptor: int,
     *,
@@ -54,11 +54,12 @@ def compress(
     low_priority: bool,
     keep_cached: bool,
     progress: Callable[[int, int], None],
+    before_write: Callable[[int], None] = lambda _size: None,
 ) -> Stored:
     """Compress `raw` with zstd into an open, empty file, flushed to the disk as it grows.
 
-    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time. `progress` is
-    told before each block that is written as well, and may raise to prevent it.
+    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time. `before_write` is
+    told the size of each block that is about to be written, and may raise to prevent it.
 
     Raises CommandError when zstd fails, OSError when the disk does.
     """
@@ -69,7 +70,7 @@ def compress(
         child.feed(lambda: _feed(raw, child, into, lambda done: progress(done, total), keep_cached=keep_cached))
         unflushed = 0
         for block in _blocks(child.stdout.read):
-            progress(into.bytes, total)
+            before_write(len(block))
             write_all(descriptor, block)
             out.add(block)
             unflushed += len(block)

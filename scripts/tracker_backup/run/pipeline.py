@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, SourceError
 from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
-from tracker_backup.run.artifact import BLOCK_BYTES, Stored, compress, read_back
+from tracker_backup.run.artifact import Stored, compress, read_back
 from tracker_backup.run.capacity import advice
 from tracker_backup.run.context import copy_context
 from tracker_backup.sources.interface import Snapshot, Source
@@ -19,7 +19,7 @@ from tracker_backup.system.files import remove_tree
 from tracker_backup.system.space import RoomWatch, fits_in_memory, shortages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tracker_backup.config.model import Config
@@ -80,17 +80,13 @@ class Pipeline:
 
     def _context(self, source: Source, staging: Path, watch: RoomWatch) -> CopyContext:
         """Return what a driver needs; each word of its progress is an occasion to look at the disks."""
-        context = copy_context(self._config, self._history, source, staging, self._reporter, deadline=self._deadline)
-        return replace(context, progress=self._watching(watch, lambda left: min(_MOST_BETWEEN_LOOKS, max(0, left))))
-
-    def _watching(self, watch: RoomWatch, next_bytes: Callable[[int], int]) -> Callable[[int, int], None]:
-        """Return a listener to progress that raises when what comes next, seen from what is left, has no room."""
 
         def progress(done: int, total: int) -> None:
-            watch.require(next_bytes(total - done))
+            watch.require(min(_MOST_BETWEEN_LOOKS, max(0, total - done)))
             self._reporter.progress(done, total)
 
-        return progress
+        context = copy_context(self._config, self._history, source, staging, self._reporter, deadline=self._deadline)
+        return replace(context, progress=progress)
 
     def _store(
         self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None, watch: RoomWatch
@@ -106,7 +102,8 @@ class Pipeline:
                         threads=self._threads(),
                         low_priority=self._scheduled,
                         keep_cached=fits_in_memory(snapshot.raw_bytes),
-                        progress=self._watching(watch, lambda _left: BLOCK_BYTES),
+                        progress=self._reporter.progress,
+                        before_write=watch.require,
                     )
             finally:
                 os.close(descriptor)
