@@ -62,7 +62,7 @@ class Unsupported:
 class HostMount:
     """A directory or file of the host at `path`, not looked at, that a service sees at `target`.
 
-    `volume` is the name that the Compose files give a named volume, None for bind mounts. `image` is the service's.
+    `volume` is the name by which Docker knows a volume, None for bind mounts. `image` is the service's.
     """
 
     path: Path
