@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.instance import a_manifest, an_artifact
+from support.policy_oracle import staying
 from tracker_backup.config.model import Keep
 from tracker_backup.repository.manifest import Artifact, Manifest, format_time
 from tracker_backup.repository.retention import MANUAL_KEEP, decide
@@ -26,13 +27,17 @@ artifacts = st.builds(
     source=st.sampled_from(["tracker", "index"]),
     state=st.sampled_from(["verified", "unverified"]),
     checks=st.sampled_from([(), ({"check": "quick_check", "ok": None},)]),
+    size_drop=st.sampled_from([False, False, False, True]),
 )
+rules = st.builds(Keep, *[st.integers(0, 4)] * 6)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Manifest]:
     """A repository's manifests: any job, state and time, the future and equal times among them."""
-    times = draw(st.lists(st.integers(-40 * 24, 48).map(lambda hours: NOW + timedelta(hours=hours)), max_size=25))
+    hours = st.integers(-40 * 24, 48) | st.integers(-30, 3) | st.integers(-700, 2).map(lambda days: 24 * days)
+    times = draw(st.lists(hours.map(lambda hour: NOW + timedelta(hours=hour)), max_size=25))
+    sequences = draw(st.permutations(range(len(times))) | st.just([0] * len(times)))
     found = []
     for number, moment in enumerate(times):
         state = draw(st.sampled_from(["verified", "verified", "unverified", "partial"]))
@@ -41,7 +46,8 @@ def histories(draw: st.DrawFn) -> list[Manifest]:
             content = tuple(replace(artifact, state="verified") for artifact in content)
         job = draw(st.sampled_from(["daily", "hourly", "manual", "removed"]))
         manifest = a_manifest(format_time(moment), job, state=state, artifacts=content)
-        found.append(replace(manifest, id=f"{manifest.id}-{number}"))
+        marks = {"kept": draw(st.integers(0, 6)) == 0, "accepted": draw(st.integers(0, 3)) == 0}
+        found.append(replace(manifest, id=f"{manifest.id}-{number}", sequence=sequences[number], **marks))
     return found
 
 
@@ -57,6 +63,33 @@ def test_every_backup_gets_one_verdict_with_a_reason(history: list[Manifest]) ->
 
     assert sorted(verdict.id for verdict in verdicts) == sorted(manifest.id for manifest in history)
     assert all(verdict.reason for verdict in verdicts)
+
+
+@settings(max_examples=300)
+@given(history=histories(), daily=rules, hourly=rules)
+def test_what_stays_is_what_the_policy_says_when_it_is_said_in_another_way(
+    history: list[Manifest], daily: Keep, hourly: Keep
+) -> None:
+    policies = {"daily": daily, "hourly": hourly}
+
+    assert {item.id for item in kept(history, policies)} == staying(history, policies, NOW)
+
+
+@quickly
+@given(history=histories())
+def test_what_is_pinned_stays(history: list[Manifest]) -> None:
+    assert [item for item in history if item.kept and item not in kept(history)] == []
+
+
+@quickly
+@given(pinned=st.sets(st.integers(0, 59)), keep=rules.filter(lambda keep: keep.most))
+def test_what_is_pinned_takes_no_place(pinned: set[int], keep: Keep) -> None:
+    history = [replace(item, kept=number in pinned) for number, item in enumerate(nights(60))]
+    others = [item for item in history if not item.kept]
+
+    beside = [item for item in kept(history, {"daily": keep}) if not item.kept]
+
+    assert beside == kept(others, {"daily": keep})
 
 
 @quickly
