@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tracker_backup.config.model import Keep
+from tracker_backup.repository.manifest import Manifest
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 YEARS = 3
@@ -162,3 +163,42 @@ class Person:
             yield "unkeep", self.luck.choice(pinned)
         if doubtful and self.luck.random() < 0.02:
             yield "accept", doubtful[-1]
+
+
+class Ledger:
+    """What was really published, in the order in which it really was, whatever its id says."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._order: dict[str, int] = {}
+        self._verified: dict[str, str] = {}
+        self._usual: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """Return how many backups there have ever been."""
+        return len(self._order)
+
+    @property
+    def sources(self) -> set[str]:
+        """The sources of which there has been a verified artifact."""
+        return set(self._verified)
+
+    def publish(self, manifest: Manifest) -> None:
+        """Note a new backup."""
+        self._order[manifest.id] = len(self._order)
+        for artifact in manifest.artifacts:
+            if artifact.verified:
+                self._verified[artifact.source] = manifest.id
+                if not artifact.size_drop:
+                    self._usual[artifact.source] = manifest.id
+
+    def accept(self, manifest: Manifest) -> None:
+        """Note that the sizes in a backup are right."""
+        for artifact in manifest.artifacts:
+            before = self._usual.get(artifact.source)
+            if artifact.verified and (before is None or self._order[before] < self._order[manifest.id]):
+                self._usual[artifact.source] = manifest.id
+
+    def missing(self, there: Iterable[str]) -> set[str]:
+        """Return the backups that hold the newest verified artifact of a source and are not there."""
+        return {*self._verified.values(), *self._usual.values()} - set(there)

@@ -1,0 +1,176 @@
+"""The same years as in the unit tests, with the real run and the real repository on a disk; only the copying is not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from support.instance import Instance, an_artifact
+from support.policy_oracle import staying
+from support.years import Host, Ledger, Person, Run
+from tracker_backup.config.model import Config, Job, Keep
+from tracker_backup.errors import SourceError, TrackerBackupError
+from tracker_backup.report.reporter import SilentReporter
+from tracker_backup.repository import store
+from tracker_backup.repository.manifest import Manifest
+from tracker_backup.repository.retention import Verdict, decide
+from tracker_backup.repository.store import Incoming, Repository
+from tracker_backup.run import prune
+from tracker_backup.run.backup import BackupRun, Outcome, Request
+from tracker_backup.run.pipeline import Pipeline, Processed
+from tracker_backup.sources.interface import Source
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing that it would have done afterwards is done."""
+
+
+class Machine:
+    """The parts of the program that do not belong to retention, and the misfortunes that befall those that do."""
+
+    def __init__(self, instance: Instance, seed: int, patch: pytest.MonkeyPatch) -> None:
+        self.repository: Repository = instance.repository
+        self.config: Config = instance.configure(
+            check="quick",
+            sources=[{"name": name, "type": "sqlite", "path": f"/{name}"} for name in ("tracker", "index", "old")],
+        )
+        self.luck = random.Random(seed)
+        self.ledger = Ledger()
+        self.asked = 0
+        self.killed = self.failed = 0
+        self._run: Run | None = None
+        self._fails_at = ""
+        self._dead = False
+        self._patch(patch)
+
+    def _patch(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(os, "fsync", lambda _: None)  # nobody pulls the plug in here
+        patch.setattr(Pipeline, "process", lambda _, source, incoming, **__: self._process(source, incoming))
+        patch.setattr(prune, "decide", self._decide)
+        write, remove, sweep, flush = store.write_atomically, store.remove_tree, Repository.sweep, store.fsync_directory
+        patch.setattr(store, "write_atomically", lambda *given: self._may_fail("manifest") or write(*given))
+        patch.setattr(store, "fsync_directory", lambda path: self._may_fail("flush") or flush(path))
+        patch.setattr(store, "remove_tree", lambda path: self._may_die(path) or remove(path))
+        patch.setattr(Repository, "sweep", lambda repository: None if self._dead else sweep(repository))
+
+    def run(self, run: Run, policies: Mapping[str, Keep]) -> Outcome | None:
+        """Do what a run does, on that day."""
+        self._run, self._dead = run, False
+        self._fails_at = self.luck.choice(["artifact", "manifest", "flush"]) if run.disk_full else ""
+        jobs = tuple(Job(name, None, keep) for name, keep in policies.items())
+        config = replace(self.config, jobs=jobs)
+        chosen = tuple(run.sources)
+        job = Job(run.job, None, policies.get(run.job, Keep()), chosen)
+        request = Request(job, chosen if run.job == "manual" else None, scheduled=True)
+        before = set(self.ids())
+        outcome = None
+        try:
+            with self.repository.lock.acquire(job=run.job):
+                outcome = BackupRun(config, self.repository, SilentReporter(), lambda: run.clock).execute(request)
+        except TrackerBackupError:
+            self.failed += 1
+        except KilledError:
+            self.killed += 1
+        manifests = {each.id: each for each in self.repository.manifests()}
+        for identifier in sorted(set(manifests) - before):
+            self.ledger.publish(manifests[identifier])
+        assert self.ledger.missing(manifests) == set()
+        if outcome is not None and outcome.exit_code == 0:
+            assert set(manifests) == staying(list(manifests.values()), policies, run.clock)
+        return outcome
+
+    def person(self, person: Person) -> None:
+        """Let somebody look at the listing, and type what he thinks is right."""
+        held = self.repository.manifests()
+        pinned, doubtful = [each.id for each in held if each.kept], [each.id for each in held if each.doubtful]
+        for command, identifier in person.acts([each.id for each in held], pinned, doubtful):
+            with self.repository.lock.acquire(job=command):
+                getattr(self.repository, command)(identifier)
+            if command == "accept":
+                self.ledger.accept(next(each for each in held if each.id == identifier))
+
+    def ids(self) -> list[str]:
+        """Return what is under a final name."""
+        return [path.name for path in self.repository.path.iterdir() if not path.name.startswith(".")]
+
+    def _process(self, source: Source, incoming: Incoming) -> Processed:
+        assert self._run is not None
+        taken = self._run.sources[source.name]
+        if taken.fate == "failed":
+            raise SourceError(f"{source.path} cannot be copied")
+        self._may_fail("artifact")
+        artifact = an_artifact(source.name, "unverified" if taken.fate == "unverified" else "verified")
+        descriptor = incoming.create(artifact.file)
+        os.write(descriptor, incoming.id.encode())
+        os.close(descriptor)
+        damage = "it is malformed" if taken.fate == "damaged" else None
+        return Processed(replace(artifact, raw_bytes=taken.raw_bytes), damage)
+
+    def _may_fail(self, point: str) -> None:
+        if self._fails_at == point:
+            raise FULL
+
+    def _may_die(self, path: Path) -> None:
+        """Die while a backup is being deleted: before, in the middle, or when all but its directory is gone."""
+        if self._run is None or not self._run.killed or not path.name.startswith(".condemned-") or not path.exists():
+            return
+        for entry in self.luck.sample(sorted(path.iterdir()), self.luck.randrange(3)):
+            entry.unlink()
+        self._dead = True
+        raise KilledError
+
+    def _decide(self, manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: datetime) -> list[Verdict]:
+        self.asked += 1
+        verdicts = decide(manifests, policies, now)
+        if self.asked % 10 == 0:
+            assert {verdict.id for verdict in verdicts if verdict.keep} == staying(manifests, policies, now)
+        return verdicts
+
+
+def live(machine: Machine, host: Host, person: Person) -> None:
+    for run in host.runs():
+        machine.run(run, host.policies(run.real))
+        machine.person(person)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Instance:
+    instance = Instance(tmp_path)
+    instance.repository.init()
+    return instance
+
+
+@pytest.mark.parametrize(
+    ("days", "every"),
+    [pytest.param(90, 12, id="90-days"), pytest.param(3 * 365, 24, marks=pytest.mark.slow, id="three-years")],
+)
+def test_years_on_a_disk(instance: Instance, monkeypatch: pytest.MonkeyPatch, days: int, every: int) -> None:
+    machine = Machine(instance, days, monkeypatch)
+    host = Host(days, every=every, days=days)
+
+    live(machine, host, Person(days))
+    monkeypatch.undo()
+
+    backups = machine.repository.backups()
+    assert [backup.problem for backup in backups if backup.problem] == []
+    assert len(machine.ledger) > days
+    assert machine.killed > 0
+    assert machine.failed > 0
+    for backup in backups:
+        assert backup.manifest is not None
+        for artifact in backup.manifest.artifacts:
+            assert (backup.path / artifact.file).read_text() == backup.id
+    machine.repository.sweep()
+    shutil.rmtree(instance.path / ".quarantine", ignore_errors=True)
+    left = {path.name for path in instance.path.iterdir() if path.name not in machine.ids()}
+    assert left <= {".lock", ".tracker-backup", ".staging"}
