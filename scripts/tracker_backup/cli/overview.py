@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracker_backup.cli.context import load, repository_of, say
 from tracker_backup.errors import PrivilegeError, TrackerBackupError
 from tracker_backup.health.status import NAMES, UNKNOWN
+from tracker_backup.system.space import format_bytes
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -74,6 +75,8 @@ def discover(arguments: Namespace) -> int:
         for source in described.sources:
             say(f"{source['name']}  {source['type']}  {source.get('path') or source.get('schema')}")
             say(f"    {source['why']}")
+            for line in _files_lines(source):
+                say(f"    {line}")
         for note in described.notes:
             say(f"note: {note}")
     sys.stdout.flush()
@@ -94,6 +97,23 @@ def doctor(arguments: Namespace) -> int:
             if not (arguments.quiet and finding.level == "ok"):
                 _print_finding(finding)
     return 1 if any(finding.level == FAIL for finding in findings) else 0
+
+
+def _files_lines(source: dict[str, Any]) -> list[str]:
+    """Return what of a stack's files is in and what is out, a line each; nothing for another source."""
+    if "in" not in source:
+        return []
+    lines = [f"in: {source['count']} files and directories, {format_bytes(source['bytes'])}"]
+    lines += [f"  {root['path']}: {root['why']}" for root in source["in"]]
+    lines += [
+        f"  {database['path']}: {format_bytes(database['bytes'])}, a SQLite database, copied as one"
+        for database in source["databases"]
+    ]
+    lines += ["out:"] if source["out"] else []
+    lines += [f"  {left['path']}: {left['reason']}" for left in source["out"]]
+    more = source["out_count"] - len(source["out"])
+    lines += [f"  and {more} more"] if more else []
+    return [*lines, *(f"cannot be read: {problem}" for problem in source["unreadable"])]
 
 
 def _print_finding(finding: Finding) -> None:

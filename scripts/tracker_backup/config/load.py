@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker_backup.config.document import MOST_BYTES, parse_document
-from tracker_backup.config.model import Config, Job, Keep, ScheduleSettings, SourceSettings
+from tracker_backup.config.model import Config, FilesSettings, Job, Keep, ScheduleSettings, SourceSettings
 from tracker_backup.config.schema import schema_errors
 from tracker_backup.errors import ConfigurationError, PrivilegeError, UsageError
 from tracker_backup.system.space import parse_min_free
@@ -88,6 +88,13 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
         for index, job in enumerate(jobs):
             unknown = [name for name in _strings(job.get("sources")) if name not in known]
             errors += [f"jobs[{index}].sources: there is no source {name!r}" for name in unknown]
+    files = document.get("files")
+    if (
+        isinstance(files, dict)
+        and files.get("enabled") is False
+        and "files" in [source.get("type") for source in sources]
+    ):
+        errors.append("files.enabled: it is false, and the source files is named under sources")
     errors += _schedule_errors(jobs)
     errors += [
         f"{key}: not a number that can be reckoned with"
@@ -126,7 +133,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         state_directory=Path(document.get("state_directory", f"/var/lib/tracker-backup/{instance}")),
         log_file=Path(document.get("log_file", f"/var/log/tracker-backup/{instance}.log")),
         jobs=tuple(_job(job) for job in document.get("jobs", _DEFAULT_JOBS)),
-        sources=None if sources is None else tuple(_source(source) for source in sources),
+        sources=None if sources is None else tuple(_source(source, document["stack"]) for source in sources),
         check=document.get("check", "auto"),
         # JSON Schema takes 3.0 for a whole number; zstd and slices do not.
         compression_level=int(document.get("compression_level", 3)),
@@ -142,6 +149,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
             command=Path(schedule.get("command", "/usr/local/bin/tracker-backup")),
         ),
         min_free=parse_min_free(document.get("min_free", _DEFAULT_MIN_FREE)),
+        files=_files(document.get("files", {})),
         named_by=() if path.parent == config_directory() else ("--config", str(path)),
         ping_url=document.get("ping_url"),
     )
@@ -213,5 +221,13 @@ def _job(job: dict[str, Any]) -> Job:
     )
 
 
-def _source(source: dict[str, Any]) -> SourceSettings:
-    return SourceSettings(source["name"], source["type"], Path(source["path"]), source.get("service"))
+def _source(source: dict[str, Any], stack: str) -> SourceSettings:
+    return SourceSettings(source["name"], source["type"], Path(source.get("path", stack)), source.get("service"))
+
+
+def _files(files: dict[str, Any]) -> FilesSettings:
+    return FilesSettings(
+        enabled=files.get("enabled", True),
+        extra_paths=tuple(map(Path, files.get("extra_paths", ()))),
+        exclude=tuple(files.get("exclude", ())),
+    )

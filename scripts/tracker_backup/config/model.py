@@ -41,12 +41,21 @@ class Job:
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """A source that the configuration names itself."""
+    """A source that the configuration names itself; `path` is the stack's directory for one of type `files`."""
 
     name: str
     type: str
     path: Path
     service: str | None = None
+
+
+@dataclass(frozen=True)
+class FilesSettings:
+    """What of the stack's files is backed up, beside what is found: paths to add, patterns to leave out."""
+
+    enabled: bool = True
+    extra_paths: tuple[Path, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Config:
     sqlite_journal_mode: str
     schedule: ScheduleSettings
     min_free: MinFree = field(default_factory=MinFree)
+    files: FilesSettings = FilesSettings()
     named_by: tuple[str, ...] = ()
     ping_url: str | None = field(default=None, repr=False)
 

@@ -132,12 +132,13 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
         config, history, source, config.staging, SilentReporter(), deadline=time.monotonic() + config.max_run_seconds
     )
     forecast = driver_for(source.type).forecast(source, context)
+    whose = "the tracker's writes" if source.type == "sqlite" else "writes to them"
     cost = "the tracker goes on meanwhile"
     if forecast.pause_seconds:
         cost = f"its service is paused for about {forecast.pause_seconds:.1f} s"
     elif forecast.stall_seconds:
-        cost = f"the tracker's writes wait for about {forecast.stall_seconds:.1f} s"
-    size = format_bytes(forecast.raw_bytes)
+        cost = f"{whose} wait for about {forecast.stall_seconds:.1f} s"
+    size = ", ".join([*filter(None, [forecast.detail]), format_bytes(forecast.raw_bytes)])
     what = f"{source.name}: {source.path}, {size}, {forecast.method}, copied in about {forecast.seconds:.1f} s; {cost}"
     level = WARN if forecast.pause_seconds else OK
     return Finding(level, what, forecast.advice, forecast.pause_seconds), forecast.raw_bytes

@@ -70,7 +70,9 @@ class Pipeline:
                 snapshot = driver.take(source, self._context(source, staging, watch))
             check = None
             if self._config.check != "none":
-                check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
+                check = driver.start_check(
+                    snapshot.path, full=full_check, low_priority=self._scheduled, facts=snapshot.engine
+                )
             stored, result = self._store(snapshot, incoming, name, check, watch)
         finally:
             remove_tree(staging)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError, UsageError
+from tracker_backup.run.stackfiles import FILES, describe_files, files_source
 from tracker_backup.sources.interface import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracker_backup.config.model import Config
-    from tracker_backup.stack.discovery import Discovery
+    from tracker_backup.stack.discovery import Discovery, HostMount
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Resolved:
 class Described:
     """What `discover` shows: sources as JSON objects, notes, and what is found and not supported."""
 
-    sources: list[dict[str, str]]
+    sources: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
     problem: ConfigurationError | None = None
 
@@ -40,16 +41,12 @@ def resolve_sources(config: Config) -> Resolved:
     Raises ConfigurationError when the stack cannot be read, has no database, or has one that cannot be backed up.
     """
     if config.sources is not None:
-        return Resolved(_named(config), discovered=False)
+        return _named(config)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
     _refuse_unsupported(config, found)
-    sources = tuple(
-        Source(item.name, item.type, item.path, item.service, item.why, item.mount or "directory", item.container_path)
-        for item in found.sources
-        if item.path is not None
-    )
+    sources = _discovered(config, found)
     return Resolved(sources, discovered=True, notes=found.notes, images=found.images)
 
 
@@ -59,14 +56,13 @@ def describe_sources(config: Config) -> Described:
     Raises ConfigurationError when the stack cannot be read or has no database.
     """
     if config.sources is not None:
-        named = [
-            {"name": item.name, "type": item.type, "path": str(item.path), "why": item.why} for item in _named(config)
-        ]
-        return Described(named)
+        named = _named(config)
+        return Described([_described(item) for item in named.sources], named.notes)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
     everything = [item.to_json() for item in (*found.sources, *(each.source for each in found.unsupported))]
+    everything += [_described(item) for item in _discovered(config, found) if item.type == FILES]
     try:
         _refuse_unsupported(config, found)
     except ConfigurationError as error:
@@ -74,9 +70,40 @@ def describe_sources(config: Config) -> Described:
     return Described(everything, found.notes)
 
 
-def _named(config: Config) -> tuple[Source, ...]:
+def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
+    databases = tuple(
+        Source(item.name, item.type, item.path, item.service, item.why, item.mount or "directory", item.container_path)
+        for item in found.sources
+        if item.path is not None
+    )
+    if not config.files.enabled:
+        return databases
+    return (*databases, files_source(config, databases, found.mounts, found.files))
+
+
+def _named(config: Config) -> Resolved:
+    """Return the sources that the configuration names; the files of a stack still are what its services see."""
     why = f"named under sources in {config.file}"
-    return tuple(Source(item.name, item.type, item.path, item.service, why) for item in config.sources or ())
+    wanted = config.sources or ()
+    sources = [Source(item.name, item.type, item.path, item.service, why) for item in wanted if item.type != FILES]
+    if len(sources) == len(wanted):
+        return Resolved(tuple(sources), discovered=False)
+    from tracker_backup.stack.discovery import find_mounts
+
+    mounts: tuple[HostMount, ...] = ()
+    notes: tuple[str, ...] = ()
+    try:
+        mounts = find_mounts(config.stack)
+    except ConfigurationError as error:
+        unknown = f"files: what the services mount is not known, so only {config.stack} and files.extra_paths are taken"
+        notes = (f"{unknown}: {error.message}",)
+    files = files_source(config, sources, mounts, (), why=why)
+    return Resolved((*sources, files), discovered=False, notes=notes)
+
+
+def _described(source: Source) -> dict[str, Any]:
+    described = {"name": source.name, "type": source.type, "path": str(source.path), "why": source.why}
+    return {**described, **describe_files(source)} if source.type == FILES else described
 
 
 def _refuse_unsupported(config: Config, found: Discovery) -> None:

@@ -72,7 +72,8 @@ def _unpacked(backup: Backup, artifact: Artifact, repository: Repository, report
 
 def _checked(backup: Backup, artifact: Artifact, raw: Path, reporter: Reporter) -> Finding:
     reporter.phase("check", f"{backup.id}/{artifact.source}")
-    result = driver_for(artifact.type).start_check(raw, full=True, low_priority=False).result()
+    check = driver_for(artifact.type).start_check(raw, full=True, low_priority=False, facts=artifact.engine)
+    result = check.result()
     said = "; ".join(result.messages)
     if result.ok:
         return Finding(backup.id, artifact.source, ok=True, what=f"checksums agree, {result.check} {said}")

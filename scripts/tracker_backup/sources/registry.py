@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from tracker_backup.sources.interface import Driver
 
 
@@ -19,7 +22,20 @@ def driver_for(source_type: str) -> Driver:
         from tracker_backup.sources.sqlite.driver import SqliteDriver
 
         return SqliteDriver()
+    if source_type == "files":
+        from tracker_backup.sources.files.driver import FilesDriver
+
+        return FilesDriver()
     raise ConfigurationError(
         f"sources of type {source_type!r} are not yet supported",
-        hint="this version backs up sqlite; a newer one made this backup, or is needed to make it",
+        hint="this version backs up sqlite and files; a newer one made this backup, or is needed to make it",
     )
+
+
+def unfolder_for(source_type: str) -> Callable[[Path, Path, Mapping[str, Any]], None] | None:
+    """Return what makes a directory of a raw copy, for types that are restored as one: raw copy, directory, facts."""
+    if source_type == "files":
+        from tracker_backup.sources.files.restoring import unfold
+
+        return unfold
+    return None
