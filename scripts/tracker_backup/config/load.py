@@ -28,6 +28,11 @@ def config_directory() -> Path:
     return Path(os.environ.get(DIRECTORY_VARIABLE) or "/etc/tracker-backup")
 
 
+def instance_files(directory: Path | None = None) -> list[Path]:
+    """Return the configuration files of all instances, by name; none where the directory cannot be looked into."""
+    return sorted((directory or config_directory()).glob("*.yml"))
+
+
 def find_config(instance: str | None, path: str | None) -> Path:
     """Return the configuration file that the command line means; without `instance` and `path`, the only one there is.
 
@@ -43,7 +48,7 @@ def find_config(instance: str | None, path: str | None) -> Path:
             raise ConfigurationError(f"{instance!r} is not an instance's name: small letters, digits and hyphens")
         return directory / f"{instance}.yml"
     try:
-        found = sorted(directory.glob("*.yml"))
+        found = instance_files(directory)
     except OSError as error:
         raise ConfigurationError(f"cannot look into {directory}: {error.strerror}") from error
     if len(found) == 1:
@@ -150,6 +155,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         ),
         min_free=parse_min_free(document.get("min_free", _DEFAULT_MIN_FREE)),
         files=_files(document.get("files", {})),
+        alone=not set(instance_files(path.parent)) - {path},
         named_by=() if path.parent == config_directory() else ("--config", str(path)),
         ping_url=document.get("ping_url"),
     )

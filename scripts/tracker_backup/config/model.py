@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from tracker_backup.system.space import MinFree
 
 MANUAL_JOB = "manual"
 """The job of runs that take chosen sources only; they never count for a job of the configuration."""
+
+_ON_EVERYBODYS_PATH = Path("/usr/local/bin")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Config:
     min_free: MinFree = field(default_factory=MinFree)
     files: FilesSettings = FilesSettings()
     named_by: tuple[str, ...] = ()
+    alone: bool = True
     ping_url: str | None = field(default=None, repr=False)
 
     def job(self, name: str) -> Job | None:
@@ -101,3 +105,10 @@ class Config:
     def arguments(self) -> tuple[str, ...]:
         """Return the command-line arguments that name this instance in messages and crontab lines."""
         return self.named_by or ("--instance", self.instance)
+
+    def command_line(self, *words: str, sudo: bool) -> str:
+        """Return a command that a person can copy; it names the instance where that could be another one."""
+        launcher = self.schedule.command
+        program = launcher.name if launcher.parent == _ON_EVERYBODYS_PATH else str(launcher)
+        chosen = () if self.alone and self.instance == "default" and not self.named_by else self.arguments()
+        return shlex.join([*(("sudo",) if sudo else ()), program, *chosen, *words])

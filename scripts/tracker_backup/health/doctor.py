@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracker_backup.config.instances import conflicts
 from tracker_backup.errors import SourceError, SourcePendingError, TrackerBackupError
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
@@ -50,7 +51,7 @@ def examine(config: Config) -> list[Finding]:
     """Look at everything that a run tonight depends on."""
     findings = [Finding(OK, f"configuration {config.file}")]
     parts: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-        _programs, _repository, _sources, _schedule, _listeners, _places,
+        _others, _programs, _repository, _sources, _schedule, _listeners, _places,
     )  # fmt: skip
     for part in parts:
         findings += _guarded(part, config)
@@ -71,6 +72,11 @@ def _guarded(part: Callable[[Config], Iterator[Finding]], config: Config) -> lis
     except OSError as error:
         findings.append(Finding(FAIL, f"{error.strerror}: {error.filename}"))
     return findings
+
+
+def _others(config: Config) -> Iterator[Finding]:
+    for conflict in conflicts(config):
+        yield Finding(FAIL, f"in conflict with another instance: {conflict}", "give each directories of its own")
 
 
 def _programs(_config: Config) -> Iterator[Finding]:
@@ -172,14 +178,14 @@ def _schedule(config: Config) -> Iterator[Finding]:
         yield Finding(WARN, "no job has a schedule: nothing runs by itself", "give a job a `schedule`")
         return
     for problem in state.problems:
-        yield Finding(FAIL, f"schedule: {problem}", "sudo tracker-backup schedule apply")
+        yield Finding(FAIL, f"schedule: {problem}", config.command_line("schedule", "apply", sudo=True))
     if not state.problems:
         zone = time.strftime("%Z")
         yield Finding(OK, f"schedule, {state.where}: {len(state.entries)} entries, in the host's local time ({zone})")
     if config.schedule.target.startswith("/"):
         return  # a plain file is nobody's business but its owner's
     for line in service.refusals(config):
-        yield Finding(FAIL, f"cron refuses the schedule: {line}", "sudo tracker-backup schedule apply")
+        yield Finding(FAIL, f"cron refuses the schedule: {line}", config.command_line("schedule", "apply", sudo=True))
     if not _running("cron"):
         yield Finding(
             FAIL, "no cron daemon is running, so nothing starts by itself", "sudo systemctl enable --now cron"

@@ -120,7 +120,7 @@ def test_no_schedule_at_all(instance: Instance) -> None:
 def test_a_schedule_that_was_not_applied(instance: Instance) -> None:
     instance.crontab.unlink()
 
-    assert any(level == FAIL and "sudo tracker-backup schedule apply" in text for level, text in bad(instance))
+    assert any(level == FAIL and "default.yml schedule apply" in text for level, text in bad(instance))
 
 
 def test_nobody_hears_of_a_bad_night(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,8 @@ def test_it_is_a_warning_with_the_way_out(instance: Instance, config: Config) ->
 
     assert level == WARNING
     assert text == (
-        "tracker has only 300 B, less than half of the usual 1000 B; if that is right: tracker-backup accept " + ID
+        "tracker has only 300 B, less than half of the usual 1000 B; if that is right: "
+        f"sudo tracker-backup --config {config.file} accept {ID}"
     )
 
 
