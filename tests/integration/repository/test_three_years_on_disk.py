@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +14,8 @@ import pytest
 
 from support.instance import Instance, an_artifact
 from support.policy_oracle import staying
-from support.years import Host, Ledger, Person, Run
+from support.small_disk import needs_root, small_disk
+from support.years import HOUR, Host, Ledger, Person, Run
 from tracker_backup.config.model import Config, Job, Keep
 from tracker_backup.errors import SourceError, TrackerBackupError
 from tracker_backup.report.reporter import SilentReporter
@@ -27,8 +27,7 @@ from tracker_backup.run import prune
 from tracker_backup.run.backup import BackupRun, Outcome, Request
 from tracker_backup.run.pipeline import Pipeline, Processed
 from tracker_backup.sources.interface import Source
-
-FULL = OSError(errno.ENOSPC, "No space left on device")
+from tracker_backup.system.files import write_all
 
 
 class KilledError(BaseException):
@@ -46,6 +45,7 @@ class Machine:
         )
         self.luck = random.Random(seed)
         self.ledger = Ledger()
+        self.largest = 100
         self.asked = 0
         self.killed = self.failed = 0
         self._run: Run | None = None
@@ -81,6 +81,7 @@ class Machine:
             self.failed += 1
         except KilledError:
             self.killed += 1
+        self._fails_at = ""
         manifests = {each.id: each for each in self.repository.manifests()}
         for identifier in sorted(set(manifests) - before):
             self.ledger.publish(manifests[identifier])
@@ -110,15 +111,18 @@ class Machine:
             raise SourceError(f"{source.path} cannot be copied")
         self._may_fail("artifact")
         artifact = an_artifact(source.name, "unverified" if taken.fate == "unverified" else "verified")
+        content = incoming.id.encode().ljust(self.luck.randrange(100, self.largest + 1), b".")
         descriptor = incoming.create(artifact.file)
-        os.write(descriptor, incoming.id.encode())
-        os.close(descriptor)
+        try:
+            write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
         damage = "it is malformed" if taken.fate == "damaged" else None
-        return Processed(replace(artifact, raw_bytes=taken.raw_bytes), damage)
+        return Processed(replace(artifact, raw_bytes=taken.raw_bytes, bytes=len(content)), damage)
 
     def _may_fail(self, point: str) -> None:
         if self._fails_at == point:
-            raise FULL
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     def _may_die(self, path: Path) -> None:
         """Die while a backup is being deleted: before, in the middle, or when all but its directory is gone."""
@@ -161,16 +165,47 @@ def test_years_on_a_disk(instance: Instance, monkeypatch: pytest.MonkeyPatch, da
     live(machine, host, Person(days))
     monkeypatch.undo()
 
-    backups = machine.repository.backups()
-    assert [backup.problem for backup in backups if backup.problem] == []
     assert len(machine.ledger) > days
     assert machine.killed > 0
     assert machine.failed > 0
+    expect_order(machine)
+
+
+@needs_root
+def test_a_disk_that_is_full_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pinned backups fill a real disk; nothing half made is seen meanwhile, and it heals when they are given back."""
+    with small_disk(tmp_path / "disk", 2) as disk:
+        instance = Instance(disk)
+        instance.repository.init()
+        machine = Machine(instance, 7, monkeypatch)
+        machine.largest = 200_000
+        policies = {"nightly": Keep(last=2, daily=4)}
+        full = 0
+        for number, run in enumerate(Host(7, every=1000, days=100, clean=True).runs()):
+            outcome = machine.run(replace(run, job="nightly"), policies)
+            if outcome is not None and outcome.published is not None:
+                machine.repository.keep(outcome.id)
+                continue
+            full += 1
+            expect_order(machine)
+            for manifest in machine.repository.manifests():
+                machine.repository.unkeep(manifest.id)
+            assert machine.run(replace(run, clock=run.clock + HOUR, job="nightly"), policies) is not None, number
+            assert machine.ledger.missing(machine.ids()) == set()
+        monkeypatch.undo()
+        expect_order(machine)
+    assert full > 5
+
+
+def expect_order(machine: Machine) -> None:
+    """Whatever happened, what is there is whole, and what a run left under way is swept by the next."""
+    machine.repository.sweep()
+    backups = machine.repository.backups()
+    assert [backup.problem for backup in backups if backup.problem] == []
     for backup in backups:
         assert backup.manifest is not None
         for artifact in backup.manifest.artifacts:
-            assert (backup.path / artifact.file).read_text() == backup.id
-    machine.repository.sweep()
-    shutil.rmtree(instance.path / ".quarantine", ignore_errors=True)
-    left = {path.name for path in instance.path.iterdir() if path.name not in machine.ids()}
-    assert left <= {".lock", ".tracker-backup", ".staging"}
+            content = (backup.path / artifact.file).read_bytes()
+            assert (content.rstrip(b"."), len(content)) == (backup.id.encode(), artifact.bytes)
+    there = {path.name for path in machine.repository.path.iterdir()}
+    assert there - set(machine.ids()) <= {".lock", ".tracker-backup", ".staging", ".quarantine"}
