@@ -68,13 +68,14 @@ class _DocumentReader:
         old_name = external.get("name") if isinstance(external, dict) else None  # as it was before `name:`
         options, _ = unwrapped(plain.get("driver_opts") or {}, f"{place}.driver_opts")
         filled = {key: self._fill(value, f"{place}.driver_opts.{key}") or "" for key, value in options.items()}
-        if filled.get("o") == "bind" and filled.get("device"):
-            # Compose takes the device of what is a bind mount in truth from the project's directory.
+        driver = self._fill(plain.get("driver"), f"{place}.driver")
+        if driver == "local" and filled.get("o") == "bind" and filled.get("device"):
+            # Only written out like this does Compose take a relative device from the project's directory.
             filled["device"] = str(self._context.resolved(filled["device"]))
         return VolumeDraft(
             name=self._fill(plain.get("name", old_name), f"{place}.name"),
             external=isinstance(external, dict) or external in (True, "true"),
-            driver=self._fill(plain.get("driver"), f"{place}.driver"),
+            driver=driver,
             options=filled,
         )
 

@@ -126,6 +126,8 @@ def _by_options(driver: str | None, options: Mapping[str, str], mountpoint: str)
     kind, flags = options.get("type", ""), options.get("o", "").split(",")
     device = options.get("device")
     if device and ("bind" in flags or "rbind" in flags):
+        if not device.startswith("/"):
+            return _Place(problem="its `device` is not an absolute path, and Docker cannot mount it")
         return _Place(host=os.path.normpath(device))
     if kind == "tmpfs":
         return _Place(problem="it is a tmpfs: it is lost at a stop")

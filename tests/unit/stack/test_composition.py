@@ -208,6 +208,7 @@ volumes:
   outside: {external: true}
   old: {external: {name: old-name}}
   bound: {driver: local, driver_opts: {type: none, o: bind, device: ./here}}
+  relative: {driver_opts: {type: none, o: bind, device: ./here}}
   share: {driver_opts: {type: nfs, o: 'addr=10.0.0.7,password=canary', device: ':/x'}}
 """
     )
@@ -218,9 +219,11 @@ volumes:
         "outside": "outside",
         "old": "old-name",
         "bound": "live_bound",
+        "relative": "live_relative",
         "share": "live_share",
     }
     assert project.volumes["bound"].options["device"] == f"{project.directory}/here"
+    assert project.volumes["relative"].options["device"] == "./here"  # as Compose leaves it
     assert project.volumes["old"].external
     assert project.services["a"].mounts[1].subpath == "sub/dir"
     assert "canary" not in repr(project)

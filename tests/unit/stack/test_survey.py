@@ -111,6 +111,7 @@ def test_an_external_volume_that_is_gone_is_an_error(write_stack: Write) -> None
     [
         (VolumeFacts("stack_data", "rclone", "", {}), "kept by the driver rclone"),
         (local("stack_data", type="tmpfs", device="tmpfs"), "it is a tmpfs"),
+        (local("stack_data", type="none", o="bind", device="./canary"), "is not an absolute path"),
         (local("stack_data", type="nfs", o="addr=10.0.0.7,password=canary", device=":/x"), r"a file system \(nfs\)"),
     ],
 )
