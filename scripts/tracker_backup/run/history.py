@@ -67,6 +67,6 @@ class History:
         for manifest in reversed(self.manifests):
             artifact = manifest.artifact(source)
             checks = () if artifact is None else artifact.checks
-            if any(check.get("check") == "integrity_check" and check.get("ok") for check in checks):
+            if any(str(check.get("check")).endswith("integrity_check") and check.get("ok") for check in checks):
                 return now - manifest.started >= FULL_CHECK_EVERY
         return True

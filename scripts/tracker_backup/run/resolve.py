@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError, UsageError
-from tracker_backup.run.stackfiles import FILES, describe_files, files_source
+from tracker_backup.run.stackfiles import FILES, describe_files, files_source, notes_on
 from tracker_backup.sources.interface import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracker_backup.config.model import Config
-    from tracker_backup.stack.discovery import Discovery, HostMount
+    from tracker_backup.stack.discovery import Discovery
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def resolve_sources(config: Config) -> Resolved:
     found = discover(config.stack)
     _refuse_unsupported(config, found)
     sources = _discovered(config, found)
-    return Resolved(sources, discovered=True, notes=found.notes, images=found.images)
+    return Resolved(sources, discovered=True, notes=_notes(config, found), images=found.images)
 
 
 def describe_sources(config: Config) -> Described:
@@ -66,8 +66,12 @@ def describe_sources(config: Config) -> Described:
     try:
         _refuse_unsupported(config, found)
     except ConfigurationError as error:
-        return Described(everything, found.notes, error)
-    return Described(everything, found.notes)
+        return Described(everything, _notes(config, found), error)
+    return Described(everything, _notes(config, found))
+
+
+def _notes(config: Config, found: Discovery) -> tuple[str, ...]:
+    return (*found.notes, *notes_on(found.belongings)) if config.files.enabled else found.notes
 
 
 def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
@@ -78,7 +82,7 @@ def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
     )
     if not config.files.enabled:
         return databases
-    return (*databases, files_source(config, databases, found.mounts, found.files))
+    return (*databases, files_source(config, databases, found.belongings))
 
 
 def _named(config: Config) -> Resolved:
@@ -88,16 +92,15 @@ def _named(config: Config) -> Resolved:
     sources = [Source(item.name, item.type, item.path, item.service, why) for item in wanted if item.type != FILES]
     if len(sources) == len(wanted):
         return Resolved(tuple(sources), discovered=False)
-    from tracker_backup.stack.discovery import find_mounts
+    from tracker_backup.stack.discovery import Belongings, find_belongings
 
-    mounts: tuple[HostMount, ...] = ()
-    notes: tuple[str, ...] = ()
     try:
-        mounts = find_mounts(config.stack)
+        belongings = find_belongings(config.stack)
+        notes = notes_on(belongings)
     except ConfigurationError as error:
         unknown = f"files: what the services mount is not known, so only {config.stack} and files.extra_paths are taken"
-        notes = (f"{unknown}: {error.message}",)
-    files = files_source(config, sources, mounts, (), why=why)
+        belongings, notes = Belongings(), (f"{unknown}: {error.message}",)
+    files = files_source(config, sources, belongings, why=why)
     return Resolved((*sources, files), discovered=False, notes=notes)
 
 

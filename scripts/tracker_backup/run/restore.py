@@ -53,7 +53,7 @@ def restore_to(backup: Backup, directory: Path, sources: Sequence[str] | None, r
     _refuse_existing(list(targets.values()))
     try:
         make_private_directory(directory)
-        require_room([(directory, _room(artifact), artifact.source) for artifact in artifacts])
+        require_room([(directory, room_for(artifact), artifact.source) for artifact in artifacts])
         return [_restore_one(backup, artifact, targets[artifact.source], reporter) for artifact in artifacts]
     except SourceError as error:
         raise RestoreError(
@@ -154,8 +154,8 @@ def _unfold_in_place(temporary: Path, target: Path, unfold: Callable[[Path, Path
         raise
 
 
-def _room(artifact: Artifact) -> int:
-    """Return the bytes that are needed: what becomes a directory lies beside it until it is one."""
+def room_for(artifact: Artifact) -> int:
+    """Return the bytes that unpacking needs: what is taken out of an archive lies beside it for a while."""
     return artifact.raw_bytes * (1 if unfolder_for(artifact.type) is None else 2)
 
 

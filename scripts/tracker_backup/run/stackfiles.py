@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracker_backup.config.model import Config
-    from tracker_backup.stack.result import HostMount
+    from tracker_backup.stack.result import Belongings, HostMount, UnreachedVolume
 
 FILES = "files"
 _WHY = "the stack's directory and what its services have mounted, without what other sources take"
@@ -24,15 +24,15 @@ _WHY = "the stack's directory and what its services have mounted, without what o
 def files_source(
     config: Config,
     databases: Iterable[Source],
-    mounts: Iterable[HostMount],
-    compose_files: Iterable[Path],
+    belongings: Belongings,
     *,
     why: str = _WHY,
 ) -> Source:
     """Return the source of a stack's files; `databases` are the other sources. Links are followed, nothing is read."""
     facts = Facts(
         stack=_real(config.stack),
-        mounts=tuple(map(_mount_fact, mounts)),
+        mounts=tuple(map(_mount_fact, belongings.mounts)),
+        unreached={_called(item): item.problem for item in belongings.unreached},
         own={
             _real(config.repository): "our own repository",
             _real(config.staging): "our own staging directory",
@@ -41,12 +41,18 @@ def files_source(
         databases={_real(item.path): item.name for item in databases},
         single={
             _real(config.file): "our own configuration",
-            **{_real(file): "a Compose file of the stack" for file in compose_files},
+            **{_real(file): "a Compose file of the stack" for file in belongings.files},
+            **{_real(file): "an environment file of the stack" for file in belongings.env_files},
         },
         extra=tuple(_real(path) for path in config.files.extra_paths),
         exclude=config.files.exclude,
     )
     return Source(FILES, FILES, config.stack, why=why, scope=select(facts))
+
+
+def notes_on(belongings: Belongings) -> tuple[str, ...]:
+    """Say which volumes cannot be backed up; what nobody has given a name nobody expects to come back."""
+    return tuple(f"files: without {_called(item)}: {item.problem}" for item in belongings.unreached if item.volume)
 
 
 def describe_files(source: Source) -> dict[str, Any]:
@@ -65,6 +71,11 @@ def describe_files(source: Source) -> dict[str, Any]:
         "count": found.count,
         "bytes": found.bytes,
     }
+
+
+def _called(item: UnreachedVolume) -> str:
+    name = f"volume {item.volume}" if item.volume else "an anonymous volume"
+    return f"{name} that service {item.service} sees at {item.target}"
 
 
 def _mount_fact(mount: HostMount) -> MountFact:

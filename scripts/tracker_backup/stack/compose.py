@@ -59,6 +59,7 @@ def load_project(directory: Path, deployment: Deployment | None = None) -> Proje
         name=name,
         directory=choice.directory,
         files=tuple(composition.files),
+        env_files=tuple(context.env_files),
         services=services,
         notes=tuple(notes),
         volumes=finish_volumes(content, name),

@@ -110,6 +110,8 @@ def read_env_files(files: Sequence[Path], context: Context, *, required: bool, s
         text = "" if file == _NO_ENV_FILE else reading.read_text_if_there(file)
         if text is None and required:
             raise ConfigurationError(f"{said}: the env_file {file} does not exist", hint=_SOURCES_HINT)
+        if text:
+            context.env_files[file] = None
         parsed = parse_env(text or "", file=str(file), environment={**values, **context.variables})
         values.update(parsed.values)
         missing.update(dict.fromkeys(parsed.missing))

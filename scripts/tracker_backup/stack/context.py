@@ -16,7 +16,7 @@ from tracker_backup.stack.yamlfile import Replacing
 
 @dataclass
 class Context:
-    """Where files are read; `root` is the stack's directory, and `used` and `missing` are shared with all includes."""
+    """Where files are read; `root` is the stack's directory; `used`, `missing`, `env_files` all includes share."""
 
     directory: Path
     home: Path
@@ -24,6 +24,7 @@ class Context:
     root: Path
     used: set[str] = field(default_factory=set)
     missing: dict[str, None] = field(default_factory=dict)  # an ordered set
+    env_files: dict[Path, None] = field(default_factory=dict)  # those that were read
 
     def inside(self, directory: Path, variables: Mapping[str, str] | None = None) -> Context:
         """Return the context of files that have another directory, and perhaps variables of their own."""

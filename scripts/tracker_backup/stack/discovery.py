@@ -10,17 +10,19 @@ from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import paths, reading, torrust
 from tracker_backup.stack.endpoint import Endpoint
 from tracker_backup.stack.examination import SOURCES_HINT, Finding, ReadIfThere, examine
-from tracker_backup.stack.hostmounts import host_mounts
+from tracker_backup.stack.hostmounts import belongings, host_mounts
 from tracker_backup.stack.model import Project, Service
-from tracker_backup.stack.result import DiscoveredSource, Discovery, HostMount, Unsupported
+from tracker_backup.stack.result import Belongings, DiscoveredSource, Discovery, HostMount, Unsupported
 from tracker_backup.stack.survey import survey
 
 __all__ = [
+    "Belongings",
     "DiscoveredSource",
     "Discovery",
     "HostMount",
     "Unsupported",
     "discover",
+    "find_belongings",
     "find_databases",
     "find_environment",
     "find_mounts",
@@ -46,6 +48,14 @@ def find_mounts(stack_directory: Path) -> tuple[HostMount, ...]:
     Raises ConfigurationError when the stack's Compose files cannot be read or understood.
     """
     return host_mounts(survey(stack_directory))
+
+
+def find_belongings(stack_directory: Path) -> Belongings:
+    """Return what of the host belongs to a stack, also where it has no database.
+
+    Raises ConfigurationError when the stack's Compose files cannot be read or understood.
+    """
+    return belongings(survey(stack_directory))
 
 
 def find_environment(stack_directory: Path, service: str) -> dict[str, str]:
@@ -192,6 +202,7 @@ def _discovery(project: Project, findings: list[Finding], notes: list[str]) -> D
         files=project.files,
         images=images,
         mounts=host_mounts(project),
+        belongings=belongings(project),
     )
 
 

@@ -78,6 +78,7 @@ def _read_env_file(service: str, reference: EnvFileReference, context: Context) 
                 hint="write it, or let `env_file:` say `required: false`: without it Compose does not start the stack",
             )
         return {}
+    context.env_files[reference.path] = None
     parse = parse_raw_env if reference.format == "raw" else parse_env
     parsed = parse(text, file=str(reference.path), environment=context.variables)
     context.missing.update(dict.fromkeys(parsed.missing))

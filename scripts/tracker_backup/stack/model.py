@@ -82,7 +82,8 @@ class Project:
     """A Compose project: its directory, the files that were read, and its services by name.
 
     `name` is the value of the label com.docker.compose.project on its containers. `files` are all that were read, also
-    by `include` and `extends`. `profiles` are the ones that .env enables, None where it does not say.
+    by `include` and `extends`, but for `env_files`, which set variables. `profiles` are the ones that .env enables,
+    None where it does not say.
     `started` are the services that have containers, None where that is not known or no service has one.
     """
 
@@ -94,3 +95,4 @@ class Project:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     profiles: tuple[str, ...] | None = None
     started: frozenset[str] | None = None
+    env_files: tuple[Path, ...] = ()

@@ -75,6 +75,26 @@ class HostMount:
 
 
 @dataclass(frozen=True)
+class UnreachedVolume:
+    """A volume whose place on the host is not known; `volume` is Docker's name for it, None where it has none."""
+
+    volume: str | None
+    target: str
+    service: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What of the host belongs to a stack: the files that were read for it, and what its services see."""
+
+    files: tuple[Path, ...] = ()
+    env_files: tuple[Path, ...] = ()
+    mounts: tuple[HostMount, ...] = ()
+    unreached: tuple[UnreachedVolume, ...] = ()
+
+
+@dataclass(frozen=True)
 class Discovery:
     """What was found in a stack. `images` are the services' images by service name, `mounts` those of all services."""
 
@@ -85,3 +105,4 @@ class Discovery:
     files: tuple[Path, ...]
     images: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[HostMount, ...] = ()
+    belongings: Belongings = Belongings()

@@ -106,6 +106,28 @@ def test_a_damaged_one_brings_the_files_into_quarantine(tmp_path: Path) -> None:
     assert [(error["source"], error["state"]) for error in manifest["errors"]] == [("files", "damaged")]
 
 
+def test_damage_that_only_a_full_check_finds_is_found(tmp_path: Path) -> None:
+    """An index that disagrees with its table, which quick_check does not look at."""
+    stack = tmp_path / "stack"
+    make_users(stack / "users.db")
+    with closing(sqlite3.connect(stack / "users.db")) as database:
+        database.execute("CREATE INDEX by_login ON user (login)")
+        database.execute("PRAGMA writable_schema=ON")
+        database.execute("UPDATE sqlite_schema SET sql='CREATE INDEX by_login ON user (id)' WHERE name='by_login'")
+        database.commit()
+    taken = FilesDriver().take(files_of(stack), context_in(tmp_path / "staging"))
+
+    quick, full = (
+        FilesDriver().start_check(taken.path, full=full, low_priority=False, facts=taken.engine).result()
+        for full in (False, True)
+    )
+
+    assert (quick.check, quick.ok) == ("tar", True)
+    assert (full.check, full.ok) == ("tar, integrity_check", False)
+    assert f"{stack}/users.db: " in full.messages[0]
+    assert [path.name for path in (tmp_path / "staging").iterdir() if path.is_file()] == ["files.tar"]
+
+
 def test_a_job_of_its_own_takes_the_files_without_the_tracker(tmp_path: Path) -> None:
     """What another source takes is none of the files', also when that source is not of the job."""
     host = an_installation(tmp_path)

@@ -82,6 +82,28 @@ def test_named_sources_need_no_compose_file(tmp_path: Path) -> None:
     assert [item["source"] for item in host.manifests()[0]["artifacts"]] == ["tracker", "files"]
 
 
+def test_what_was_read_from_beside_the_stack_is_in_and_a_volume_out_of_reach_is_told(
+    host: Installation, tmp_path: Path
+) -> None:
+    common = tmp_path / "common"
+    common.mkdir()
+    (common / "shared.env").write_text("A=1\n")
+    (common / "more.yml").write_text(
+        "services: {loki: {image: loki, env_file: shared.env, volumes: ['kept:/loki']}}\n"
+        "volumes: {kept: {driver: somewhere-else}}\n"
+    )
+    with (host.data / "docker-compose.yml").open("a", encoding="utf-8") as compose:
+        compose.write(f"include: [{common}/more.yml]\n")
+
+    done = host.run("discover")
+
+    assert done.returncode == 0, done.stderr
+    assert f"{common}/more.yml: a Compose file of the stack" in done.stdout
+    assert f"{common}/shared.env: an environment file of the stack" in done.stdout
+    assert "note: files: without volume" in done.stdout
+    assert "kept by the driver somewhere-else" in done.stdout
+
+
 @needs_root
 def test_what_cannot_be_read_fails_the_files_and_nothing_else(host: Installation) -> None:
     host.python = "/usr/bin/python3"

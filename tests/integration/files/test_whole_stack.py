@@ -96,7 +96,7 @@ def test_the_manifest_says_what_is_in_and_what_is_not(host: Installation) -> Non
     artifact = next(item for item in host.back_up()["artifacts"] if item["source"] == "files")
 
     assert (artifact["type"], artifact["file"], artifact["method"]) == ("files", "files.tar.zst", "tar")
-    assert artifact["checks"][0]["check"] == "tar"
+    assert artifact["checks"][0]["check"] == "tar, integrity_check", "the first one is in full"
     engine = artifact["engine"]
     assert [item["path"] for item in engine["databases"]] == [str(host.data / GRAFANA)]
     assert engine["members"] == engine["files"] + engine["directories"] + engine["links"]
@@ -154,7 +154,7 @@ def test_verify_reads_it_all_back(host: Installation) -> None:
     done = host.run("verify", "--latest", "--full")
 
     assert done.returncode == 0, done.stderr
-    assert "files: checksums agree, tar ok" in done.stdout
+    assert "files: checksums agree, tar, integrity_check ok" in done.stdout
 
 
 def test_only_the_files_can_be_restored(host: Installation, tmp_path: Path) -> None:

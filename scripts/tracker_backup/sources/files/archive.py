@@ -123,6 +123,23 @@ def kinds(archive: Path) -> Iterator[str]:
         yield line[:1].decode("ascii", "replace")
 
 
+def extract_one(archive: Path, name: bytes, target: Path) -> None:
+    """Write the content of one member into the new private file `target`.
+
+    Raises CommandError when tar cannot.
+    """
+    descriptor = create_private(target)
+    argv = ["tar", "--extract", "--to-stdout", f"--file={archive}", "--null", "--verbatim-files-from", "--files-from=-"]
+    try:
+        with Child([*argv, "--no-wildcards"]) as child:
+            child.feed(lambda: write_all(child.stdin.fileno(), name + b"\0"))
+            while block := child.stdout.read(BLOCK_BYTES):
+                write_all(descriptor, block)
+            child.require_success()
+    finally:
+        os.close(descriptor)
+
+
 def member_name(path: str) -> bytes:
     """Return the name that an absolute path has in an archive."""
     return os.fsencode(path).lstrip(b"/") or b"."

@@ -1,4 +1,7 @@
-"""The check of an archive: tar reads it to its end, and what is in it is compared with what was put in."""
+"""The check of an archive: tar reads it to its end, and what is in it is compared with what was put in.
+
+In full, the databases in it are taken out once more, one after the other, for SQLite's integrity_check.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,26 @@ from tracker_backup.errors import CommandError
 from tracker_backup.sources.files import archive
 from tracker_backup.sources.files.walking import shown
 from tracker_backup.sources.interface import CheckResult
+from tracker_backup.sources.sqlite.check import SqliteCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-CHECK = "tar"
+QUICK, FULL = "tar", "tar, integrity_check"
 _PLAIN = frozenset("-dlh")
 """What an archive of ours holds: files, directories, links of both kinds; no devices, which root would make."""
 
 
 class TarCheck:
-    """A check that is made when its result is asked for: it reads headers alone, which takes no time worth sharing."""
+    """A check that is made when its result is asked for: it reads headers, which takes no time worth sharing."""
 
-    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
-        """Name the archive, and what stands in the manifest of it."""
+    def __init__(self, path: Path, facts: Mapping[str, Any], *, full: bool, low_priority: bool) -> None:
+        """Name the archive, and what stands in the manifest of it; what is taken out in full lies beside it."""
         self._path = path
         self._facts = facts
+        self._full = full
+        self._low_priority = low_priority
 
     def abandon(self) -> None:
         """There is nothing to end."""
@@ -36,10 +42,13 @@ class TarCheck:
         began = time.monotonic()
         try:
             problems = self._problems()
+            if self._full and not problems:
+                problems = self._damaged()
         except CommandError as error:
             problems = [error.message]
         messages = tuple(problems) or ("ok",)
-        return CheckResult(CHECK, ok=not problems, seconds=time.monotonic() - began, messages=messages)
+        check = FULL if self._full else QUICK
+        return CheckResult(check, ok=not problems, seconds=time.monotonic() - began, messages=messages)
 
     def _problems(self) -> list[str]:
         names = list(archive.names(self._path))
@@ -58,6 +67,21 @@ class TarCheck:
             if database["check"] == "damaged":
                 problems.append(f"{database['path']}: {'; '.join(database['messages'])}")
         return problems
+
+    def _damaged(self) -> list[str]:
+        """Return what integrity_check has against the databases, of those that the manifest names."""
+        named = {str(database["path"]) for database in self._facts.get("databases", ())}
+        members = [name for name in archive.names(self._path) if f"/{shown_name(name)}" in named] if named else []
+        return [problem for name in members if (problem := self._damage(name)) is not None]
+
+    def _damage(self, name: bytes) -> str | None:
+        copy = self._path.with_name(f"{self._path.name}.database")
+        try:
+            archive.extract_one(self._path, name, copy)
+            result = SqliteCheck(copy, full=True, low_priority=self._low_priority).result()
+        finally:
+            copy.unlink(missing_ok=True)
+        return f"/{shown_name(name)}: {'; '.join(result.messages)}" if result.ok is False else None
 
 
 def digest(names: Iterable[bytes]) -> str:

@@ -87,12 +87,15 @@ class FilesDriver:
         self,
         path: Path,
         *,
-        full: bool,  # noqa: ARG002 - there is one way to read an archive
-        low_priority: bool,  # noqa: ARG002 - it reads headers alone
+        full: bool,
+        low_priority: bool,
         facts: Mapping[str, Any] | None = None,
     ) -> TarCheck:
-        """Start reading an archive to its end; its members are compared with what `facts` say."""
-        return TarCheck(path, facts or {})
+        """Start reading an archive to its end; its members are compared with what `facts` say.
+
+        With `full` the databases in it are checked by integrity_check.
+        """
+        return TarCheck(path, facts or {}, full=full, low_priority=low_priority)
 
     def estimate_bytes(self, source: Source) -> int:
         """Return what a copy takes in staging: the archive, and beside it the databases that come last."""

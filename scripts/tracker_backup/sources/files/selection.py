@@ -45,7 +45,8 @@ class Facts:
     """What there is to choose from; paths are absolute, with links resolved.
 
     `own` are directories of this program and what they are, `databases` files that other sources take and those
-    sources' names, `single` files beside the stack that belong to it and what they are.
+    sources' names, `single` files beside the stack that belong to it and what they are, `unreached` volumes and why
+    the host cannot reach them.
     """
 
     stack: str
@@ -55,6 +56,7 @@ class Facts:
     single: Mapping[str, str] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    unreached: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def select(facts: Facts) -> Scope:
     """Choose the directories and files to take from what belongs to a stack."""
     roots = [Root(facts.stack, "the stack's directory")]
     roots += [Root(path, "named in files.extra_paths") for path in facts.extra]
-    left = []
+    left = [Left(volume, problem, LISTED) for volume, problem in facts.unreached.items()]
     for mount in facts.mounts:
         known = next((root for root in roots if inside(mount.path, root.path)), None)
         if known is not None:

@@ -111,6 +111,11 @@ class TestRoots:
 
         assert [root.path for root in select(mounted(time)).roots] == [STACK]
 
+    def test_a_volume_that_cannot_be_reached_is_told(self) -> None:
+        [item] = select(replace(FACTS, unreached={"volume grafana": "it is a tmpfs"})).left
+
+        assert (item.path, item.reason, item.rule) == ("volume grafana", "it is a tmpfs", LISTED)
+
     def test_who_wants_it_gets_it(self) -> None:
         facts = mounted(mount("/etc/ssl/certs", "/certs"), extra=("/etc/ssl/certs",))
 
