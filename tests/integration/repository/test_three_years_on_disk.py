@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from support.instance import Instance, an_artifact
 from support.policy_oracle import staying
 from support.small_disk import needs_root, small_disk
-from support.years import HOUR, Host, Ledger, Person, Run
+from support.years import BEGIN, DAY, HOUR, Host, Ledger, Person, Run, Taken
 from tracker_backup.config.model import Config, Job, Keep
 from tracker_backup.errors import SourceError, TrackerBackupError
 from tracker_backup.report.reporter import SilentReporter
@@ -72,7 +72,7 @@ class Machine:
         chosen = tuple(run.sources)
         job = Job(run.job, None, policies.get(run.job, Keep()), chosen)
         request = Request(job, chosen if run.job == "manual" else None, scheduled=True)
-        before = set(self.ids())
+        before = {each.id: each.sequence for each in self.repository.manifests()}
         outcome = None
         try:
             with self.repository.lock.acquire(job=run.job):
@@ -83,8 +83,11 @@ class Machine:
             self.killed += 1
         self._fails_at = ""
         manifests = {each.id: each for each in self.repository.manifests()}
-        for identifier in sorted(set(manifests) - before):
+        for identifier in sorted(set(manifests) - set(before)):
             self.ledger.publish(manifests[identifier])
+            assert manifests[identifier].sequence >= 1 + max(
+                (before[each] for each in before if each in manifests), default=0
+            )
         assert self.ledger.missing(manifests) == set()
         if outcome is not None and outcome.exit_code == 0:
             assert set(manifests) == staying(list(manifests.values()), policies, run.clock)
@@ -103,6 +106,10 @@ class Machine:
     def ids(self) -> list[str]:
         """Return what is under a final name."""
         return [path.name for path in self.repository.path.iterdir() if not path.name.startswith(".")]
+
+    def ids_by_age(self) -> list[str]:
+        """Return what is under a final name, oldest first."""
+        return sorted(self.ids())
 
     def _process(self, source: Source, incoming: Incoming) -> Processed:
         assert self._run is not None
@@ -147,6 +154,11 @@ def live(machine: Machine, host: Host, person: Person) -> None:
         machine.person(person)
 
 
+def a_night(day: int, raw_bytes: int, clock: datetime | None = None) -> Run:
+    real = BEGIN + day * DAY
+    return Run(real, clock or real, "nightly", {"tracker": Taken("verified", raw_bytes)})
+
+
 @pytest.fixture
 def instance(tmp_path: Path) -> Instance:
     instance = Instance(tmp_path)
@@ -169,6 +181,37 @@ def test_years_on_a_disk(instance: Instance, monkeypatch: pytest.MonkeyPatch, da
     assert machine.killed > 0
     assert machine.failed > 0
     expect_order(machine)
+
+
+def test_a_clock_that_fell_back_hides_no_drop_in_size(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in the future then is no good for a prediction, but it says how large the database is."""
+    machine = Machine(instance, 1, monkeypatch)
+    for day in range(3):
+        machine.run(a_night(day, 1000), {"nightly": Keep(last=9)})
+
+    machine.run(a_night(3, 100, datetime(1970, 1, 2, tzinfo=UTC)), {"nightly": Keep(last=9)})
+
+    fallen, *earlier = machine.repository.manifests()
+    assert [each.sequence for each in (*earlier, fallen)] == [1, 2, 3, 4]
+    assert fallen.artifacts[0].size_drop
+
+
+def test_a_run_that_did_not_end_well_deletes_nothing_at_its_end(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(instance, 1, monkeypatch)
+    policies = {"nightly": Keep(last=1)}
+    ids = []
+    for day, size in enumerate([1000, 100, 100, 100]):
+        outcome = machine.run(a_night(day, size), policies)
+        assert outcome is not None
+        ids.append(outcome.id)
+
+    assert machine.ids_by_age() == [ids[0], ids[2], ids[3]], "the last but one went at the beginning of the last run"
+
+    machine.run(a_night(4, 1000), policies)
+
+    assert len(machine.ids_by_age()) == 1
 
 
 @needs_root
