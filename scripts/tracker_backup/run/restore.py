@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, RestoreError, SourceError, UsageError
@@ -135,23 +136,25 @@ def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Rep
         if unfold is None:
             _put_in_place(temporary, target)
         else:
-            _unfold_in_place(temporary, target, lambda raw, into: unfold(raw, into, artifact.engine))
+            for loss in _unfold_in_place(temporary, target, partial(unfold, facts=artifact.engine)):
+                reporter.warn(f"{artifact.source}: {loss}")
     finally:
         temporary.unlink(missing_ok=True)
     fsync_directory(target.parent)
     return Restored(artifact, target, result)
 
 
-def _unfold_in_place(temporary: Path, target: Path, unfold: Callable[[Path, Path], None]) -> None:
-    """Make a directory of a raw copy under another name first: under its own it is whole."""
+def _unfold_in_place(temporary: Path, target: Path, unfold: Callable[[Path, Path], list[str]]) -> list[str]:
+    """Make a directory of a raw copy under another name first: under its own it is whole; return what was lost."""
     directory = temporary.with_name(f"{temporary.name}.d")
-    unfold(temporary, directory)
+    lost = unfold(temporary, directory)
     try:
         _refuse_existing([target])
         directory.rename(target)
     except BaseException:
         remove_tree(directory)
         raise
+    return lost
 
 
 def room_for(artifact: Artifact) -> int:

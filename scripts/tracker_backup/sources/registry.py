@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tracker_backup.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tracker_backup.sources.interface import Driver
@@ -32,8 +32,15 @@ def driver_for(source_type: str) -> Driver:
     )
 
 
-def unfolder_for(source_type: str) -> Callable[[Path, Path, Mapping[str, Any]], None] | None:
-    """Return what makes a directory of a raw copy, for types that are restored as one: raw copy, directory, facts."""
+class Unfolder(Protocol):
+    """Makes a directory of a raw copy."""
+
+    def __call__(self, raw: Path, directory: Path, facts: Mapping[str, Any]) -> list[str]:
+        """Fill the new directory, and return in sentences what could not be restored."""
+
+
+def unfolder_for(source_type: str) -> Unfolder | None:
+    """Return what makes a directory of a raw copy, for types that are restored as one, else None."""
     if source_type == "files":
         from tracker_backup.sources.files.restoring import unfold
 

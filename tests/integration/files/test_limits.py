@@ -9,7 +9,11 @@ from pathlib import Path
 
 from support.program import Installation, sqlite_source
 from support.small_disk import needs_root, small_disk
+from support.stack_world import access_list
+from support.taking import context_in, files_of
 from support.tracker_standin import build_database
+from tracker_backup.sources.files.driver import FilesDriver
+from tracker_backup.sources.files.restoring import unfold
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -137,6 +141,27 @@ def test_without_root_contents_and_modes_come_back_and_owners_do_not(host: Insta
     assert (stack / ".env").stat().st_mode & 0o777 == 0o600
     assert {path.lstat().st_uid for path in stack.rglob("*")} == {NOBODY}
     assert (stack / "storage/odd/locked").stat().st_mode & 0o777 == 0o500
+
+
+@needs_root
+def test_a_file_system_that_keeps_no_acls_is_told_of(tmp_path: Path) -> None:
+    """A ramfs is one; it says that it has no room, so the command would not restore there."""
+    stack, plain = tmp_path / "stack", tmp_path / "plain"
+    stack.mkdir()
+    (stack / "shared").write_text("kept")
+    os.setxattr(stack / "shared", "system.posix_acl_access", access_list(1000))
+    taken = FilesDriver().take(files_of(stack), context_in(tmp_path / "staging"))
+    plain.mkdir()
+    subprocess.run(["mount", "-t", "ramfs", "ramfs", str(plain)], check=True)
+    try:
+        [lost] = unfold(taken.path, plain / "files", taken.engine)
+        restored = (plain / "files" / str(stack).lstrip("/") / "shared").read_text()
+    finally:
+        subprocess.run(["umount", str(plain)], check=True)
+
+    assert restored == "kept"
+    assert lost.startswith("not everything could be set there: ")
+    assert "Operation not supported" in lost
 
 
 @needs_root

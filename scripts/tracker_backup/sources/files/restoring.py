@@ -29,8 +29,10 @@ _AS_ROOT = ("--same-owner", "--xattrs-include=*")
 _AS_ANYBODY = ("--no-same-owner",)
 
 
-def unfold(raw: Path, directory: Path, facts: Mapping[str, Any]) -> None:
+def unfold(raw: Path, directory: Path, facts: Mapping[str, Any]) -> list[str]:
     """Unpack an archive into the new directory `directory`, and have SQLite check the databases in it.
+
+    Returns in a sentence what the file system there cannot keep, such as ACLs.
 
     tar keeps every member below it: it takes `/` and `..` off names and follows no link of the archive's making.
 
@@ -39,11 +41,12 @@ def unfold(raw: Path, directory: Path, facts: Mapping[str, Any]) -> None:
     """
     directory.mkdir(mode=0o700)
     try:
-        _extract(raw, directory)
+        lost = _extract(raw, directory)
         _check_databases(directory, facts)
     except BaseException:
         remove_restored(directory)
         raise
+    return lost
 
 
 def remove_restored(directory: Path) -> None:
@@ -55,7 +58,7 @@ def remove_restored(directory: Path) -> None:
     remove_tree(directory)
 
 
-def _extract(raw: Path, directory: Path) -> None:
+def _extract(raw: Path, directory: Path) -> list[str]:
     who = _AS_ROOT if os.geteuid() == 0 else _AS_ANYBODY
     with Child(["tar", "--extract", f"--file={raw}", *_ALWAYS, *who, f"--directory={directory}"]) as child:
         child.stdout.read()
@@ -65,6 +68,9 @@ def _extract(raw: Path, directory: Path) -> None:
                 f"tar {describe_exit(code)} while it unpacked the files: {child.last_words()}",
                 hint="look at the room and the kind of file system there; or unpack by hand: see docs/restore.md",
             )
+        said = [line for line in child.complaints()[0] if "Cannot" in line]
+    more = f", and {len(said) - 1} more like it" if len(said) > 1 else ""
+    return [f"not everything could be set there: {said[0]}{more}"] if said else []
 
 
 def _check_databases(directory: Path, facts: Mapping[str, Any]) -> None:
