@@ -38,7 +38,7 @@ def files_source(
             _real(config.staging): "our own staging directory",
             _real(config.state_directory): "our own state",
         },
-        databases={_real(item.path): item.name for item in databases},
+        databases={_real(item.path): item.name for item in databases if item.type == "sqlite"},
         single={
             _real(config.file): "our own configuration",
             **{_real(file): "a Compose file of the stack" for file in belongings.files},

@@ -212,7 +212,7 @@ def _source_of(path: str, databases: Mapping[str, str]) -> str | None:
 
 
 def _matches(pattern: str, path: str, stack: str) -> bool:
-    """Return whether a pattern names a path or something above it; one without a slash names whatever is called so."""
+    """Return whether a pattern names a path, in the stack if it is not absolute; a name alone goes for any place."""
     if "/" not in pattern:
         return fnmatchcase(basename(path), pattern)
     absolute = pattern if pattern.startswith("/") else f"{stack}/{pattern}"
