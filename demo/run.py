@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -27,6 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / ".demo"
 STACK = DEMO / "opt" / "torrust"
 DATABASE = STACK / "storage" / "tracker" / "lib" / "database" / "tracker.db"
+KEY = STACK / "storage" / "caddy" / "data" / "example.org.key"
+GRAFANA = STACK / "storage" / "grafana" / "data" / "grafana.db"
+TOML = Path("storage", "tracker", "etc", "tracker.toml")
 RESTORED = DEMO / "restored"
 REPORT = DEMO / "writer.json"
 PROGRAM = DEMO / "usr" / "local" / "bin" / "tracker-backup"
@@ -123,8 +127,23 @@ def make_stack(mib: int, env: dict[str, str]) -> None:
     (STACK / "dot.env").rename(STACK / ".env")
     DATABASE.parent.mkdir(parents=True)
     (STACK / "storage" / "tracker" / "log").mkdir()
+    make_neighbours()
     ask(sys.executable, STANDIN, "build", DATABASE, "--mib", str(mib), "--journal-mode", "wal", env=env)
-    print(f"{shown(STACK)}: docker-compose.yml, .env, tracker.toml and a database of {size(DATABASE)} in WAL mode")
+    print(
+        f"{shown(STACK)}: docker-compose.yml, .env, tracker.toml, a key, Grafana's database, "
+        f"and a tracker's database of {size(DATABASE)} in WAL mode"
+    )
+
+
+def make_neighbours() -> None:
+    """Lay down what else a stack has: a key that only its owner reads, and Grafana's database with its users."""
+    KEY.parent.mkdir(parents=True)
+    KEY.write_text("the private key of a certificate\n", encoding="utf-8")
+    KEY.chmod(0o600)
+    GRAFANA.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(GRAFANA)) as database, database:
+        database.execute("CREATE TABLE user (login TEXT UNIQUE)")
+        database.executemany("INSERT INTO user VALUES (?)", [("admin",), ("operator",)])
 
 
 @contextlib.contextmanager
@@ -160,7 +179,7 @@ def sha256(path: Path) -> str:
 
 
 def compare(env: dict[str, str]) -> None:
-    """Compare what was restored with the manifest and with the live database, which has gone on meanwhile."""
+    """Compare what was restored with the manifest and with the live stack, whose database has gone on meanwhile."""
     copy = RESTORED / "tracker.sqlite3"
     command = (sys.executable, STANDIN, "check", copy, "--integrity")
     announce(("python3", *command[1:]))
@@ -171,11 +190,34 @@ def compare(env: dict[str, str]) -> None:
         "byte for byte what was copied: the SHA-256 is the manifest's": sha256(copy) == artifact["raw_sha256"],
         f"the tracker went on: {restored['counter']} transactions in the copy, {live['counter']} in the live database":
             0 < restored["counter"] < live["counter"],
+        "the stack's files are what they are in the stack: Compose file, .env, configuration, key":
+            all(same(path) for path in (STACK / "docker-compose.yml", STACK / ".env", STACK / TOML, KEY)),
+        "Grafana's users are in its restored database":
+            users(restored_place(GRAFANA)) == users(GRAFANA) != [],
     }  # fmt: skip
     for finding, true in findings.items():
         print(f"  {'yes' if true else 'NO '}  {finding}")
     if not all(findings.values()):
-        raise DemoError("the restored database is not what was backed up")
+        raise DemoError("what was restored is not what was backed up")
+
+
+def restored_place(path: Path) -> Path:
+    """Return where a file of the stack lies after the restore."""
+    return RESTORED / "files" / path.relative_to("/")
+
+
+def same(path: Path) -> bool:
+    """Return whether a file of the stack came back with its content, mode and time."""
+    copy = restored_place(path)
+    one, other = path.stat(), copy.stat()
+    facts_agree = (one.st_mode, one.st_mtime_ns) == (other.st_mode, other.st_mtime_ns)
+    return facts_agree and sha256(path) == sha256(copy)
+
+
+def users(path: Path) -> list[str]:
+    """Return the users in a database of Grafana's."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return [row[0] for row in database.execute("SELECT login FROM user ORDER BY login")]
 
 
 def show(path: Path) -> None:
@@ -194,9 +236,9 @@ def steps(env: dict[str, str]) -> int:
     call(PROGRAM, "list", env=env)
     heading("5  Read the newest backup back from the disk, unpack it, have SQLite check it")
     call(PROGRAM, "verify", "--latest", "--full", env=env)
-    heading("6  Restore it beside the live database")
+    heading("6  Restore it beside the live stack")
     call(PROGRAM, "restore", "latest", "--to", RESTORED, env=env)
-    heading("7  Compare the restored database with the live one")
+    heading("7  Compare what was restored with the live stack")
     compare(env)
     heading("8  The schedule: on a real host this file is in /etc/cron.d")
     show(DEMO / "etc" / "cron.d" / "tracker-backup-default")
@@ -216,7 +258,7 @@ def summary(started: float, env: dict[str, str]) -> None:
         f"{time.monotonic() - started:.0f} s in all. Meanwhile the tracker made {report['transactions']} transactions, "
         f"{report['failed']} failed, the slowest took {report['max_ms']:.0f} ms.\n"
         f"The last backup: {artifact['raw_bytes'] / MIB:.0f} MiB of database in {artifact['bytes'] / MIB:.0f} MiB, "
-        f"{manifest['state']}.\n\n"
+        f"and the stack's files; {manifest['state']}.\n\n"
         f"  program        {shown(PROGRAM)}\n"
         f"  backups        {shown(repository)}\n"
         f"  configuration  {shown(DEMO / 'etc' / 'tracker-backup' / 'default.yml')}\n"
@@ -224,6 +266,7 @@ def summary(started: float, env: dict[str, str]) -> None:
         f"Try next (the writer is stopped now):\n"
         f"  {shown(PROGRAM)} --help\n"
         f"  {shown(PROGRAM)} show {manifest['id']}\n"
+        f"  {shown(PROGRAM)} discover\n"
         f"  {shown(PROGRAM)} doctor\n"
         f"  zstd -dc {shown(repository / manifest['id'] / artifact['file'])} > .demo/copy.db\n"
         f"  sqlite3 .demo/copy.db .tables\n"

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import LockHeldError, PrivilegeError, RepositoryError, TrackerBackupError
 from tracker_backup.health.gather import refresh_status
 from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
+from tracker_backup.health.since import first_seen
 from tracker_backup.health.status import LastRun, is_due
 from tracker_backup.report.logged import LoggedReporter
 from tracker_backup.repository.manifest import format_time
 from tracker_backup.run.backup import BackupRun, Outcome, Request
 from tracker_backup.run.resolve import resolve_sources
+from tracker_backup.run.servers import is_there
 from tracker_backup.run.sizes import drop_words
 from tracker_backup.system.logs import LOGGER
 from tracker_backup.system.signals import time_limit
@@ -58,6 +60,7 @@ class Session:
         except LockHeldError as error:
             LOGGER.log(logging.ERROR if wait else logging.INFO, "%s", error.message)
             self._ping(FAILURE, str(error))
+            self._write_status(None)  # a run that hangs writes none, and whoever may not look must hear of it too
             raise
         except BaseException as error:
             told = self._told(error)
@@ -75,21 +78,23 @@ class Session:
     def _is_there(self) -> bool:
         try:
             self._repository.require()
-            return all(source.path.exists() for source in resolve_sources(self._config).sources)
+            return all(is_there(source) for source in resolve_sources(self._config).sources)
         except TrackerBackupError:
             return False
 
     def _due(self, job: Job) -> bool:
         sets = [*self._repository.backups(), *self._repository.quarantined()]
         attempts = [item.manifest for item in sets if item.manifest is not None]
-        return is_due(job, attempts, self._repository.made_at(), datetime.now(UTC))
+        now = datetime.now(UTC)
+        since = max(self._repository.made_at(), first_seen(self._config, now)[job.name])
+        return is_due(job, attempts, since, now)
 
     def _run(self, request: Request) -> Outcome:
         LOGGER.info("job=%s trigger=%s begins", request.job_name, "schedule" if self._scheduled else "command")
         self._ping(START, "")
         with time_limit(self._config.max_run_seconds):
             outcome = BackupRun(self._config, self._repository, self._reporter).execute(request)
-        self._ended(request, outcome.id, outcome.exit_code, summary(outcome))
+        self._ended(request, outcome.id, outcome.exit_code, summary(outcome, self._config))
         return outcome
 
     def _told(self, error: BaseException) -> TrackerBackupError:
@@ -126,7 +131,7 @@ class Session:
             self._reporter.warn(f"status.json was not written: {error}")
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: Outcome, config: Config) -> str:
     """Say in a sentence how a run ended."""
     published = outcome.published
     failures = "; ".join(f"{failure.source}: {failure.message}" for failure in outcome.failures)
@@ -136,8 +141,9 @@ def summary(outcome: Outcome) -> str:
     sizes = f"{format_bytes(published.raw_bytes)} raw, {format_bytes(published.bytes)} stored"
     said = f"{published.id} {published.state}, {sizes}, {sum(published.seconds.values()):.1f} s"
     if published.doubtful:
+        accepting = config.command_line("accept", published.id, sudo=True)
         small = ", ".join(drop_words(artifact) for artifact in published.doubtful)
-        said += f"; {small}: it counts for nothing and displaces nothing until tracker-backup accept {published.id}"
+        said += f"; {small}: it counts for nothing and displaces nothing until {accepting}"
     if outcome.unpruned is not None:
         said += f"; old backups were not deleted: {outcome.unpruned}"
     return f"{said}; missing: {failures}" if failures else said

@@ -15,7 +15,8 @@ import yaml
 from role.playing import ROLE, ROOT
 
 TASK_FILES = sorted((ROLE / "tasks").glob("*.yml"))
-STAGES = ["preflight", "install", "deploy", "configure", "schedule", "verify", "remove"]
+HOST_STAGES = ["preflight", "install", "deploy"]
+INSTANCE_STAGES = ["configure", "schedule", "verify", "remove"]
 
 
 def load(path: Path) -> Any:
@@ -69,14 +70,43 @@ def templates() -> list[Path]:
 
 
 def test_main_is_a_table_of_contents() -> None:
-    """Imports, not includes: an include with tags runs none of its tasks when tags are asked for."""
-    text = (ROLE / "tasks/main.yml").read_text(encoding="utf-8")
-    modules = re.findall(r"ansible\.builtin\.(\w+): (\w+)\.yml", text)
+    """Stages are imported: an include with tags of a stage would run none of its tasks when that tag is asked for.
 
-    assert modules == [("import_tasks", stage) for stage in STAGES]
-    assert re.findall(r"ansible\.builtin\.(\w+)", text) == ["import_tasks"] * len(STAGES)
-    assert re.findall(r"tags: \[(\w+)\]", text) == ["always", *(f"tracker_backup_{name}" for name in STAGES[1:])]
-    assert len(text.splitlines()) <= 40
+    What is done for each instance can only be included, always; the stages in it have their tags.
+    """
+    main, instance = ((ROLE / f"tasks/{name}.yml").read_text(encoding="utf-8") for name in ("main", "instance"))
+
+    assert called(main) == [
+        ("import_tasks", "preflight", "always"),
+        ("include_tasks", "preflight_instance", "always"),
+        *(("import_tasks", name, f"tracker_backup_{name}") for name in HOST_STAGES[1:]),
+        ("include_tasks", "instance", "always"),
+    ]
+    assert called(instance) == [("import_tasks", name, f"tracker_backup_{name}") for name in INSTANCE_STAGES]
+    assert max(len(text.splitlines()) for text in (main, instance)) <= 45
+
+
+def called(text: str) -> list[tuple[str, str, str]]:
+    """Return what a file of tasks calls: how, which file, with which tag."""
+    found = re.findall(
+        r"ansible\.builtin\.(\w+_tasks):\s+(?:file: )?(\w+)\.yml(.*?)\n *tags: \[(\w+)\]", text, re.DOTALL
+    )
+    return [(module, name, tag) for module, name, _, tag in found]
+
+
+def test_an_instance_can_differ_in_whatever_is_its_own(options: dict[str, dict[str, Any]]) -> None:
+    """What stands in the program's configuration, and where; not what all instances of a host share."""
+    own = {name: option for name, option in options["tracker_backup_instances"]["options"].items() if name != "name"}
+    settings = str(load(ROLE / "vars/main.yml")["__tracker_backup_settings"])
+    values = load(ROLE / "vars/main.yml")
+
+    assert own == {name: options[f"tracker_backup_{name}"] for name in own}
+    assert re.findall(r"(?<!_)tracker_backup_\w+", settings) == [
+        "tracker_backup_state_dir", "tracker_backup_instance", "tracker_backup_log_dir", "tracker_backup_instance",
+    ]  # fmt: skip
+    assert [name for name in own if f"__tracker_backup_{name}" not in values] == []
+    tasks = "".join(path.read_text(encoding="utf-8") for path in TASK_FILES if path.name != "install.yml")
+    assert [name for name in own if re.search(rf"\{{\{{[^}}]*(?<!_)tracker_backup_{name}\b", tasks)] == []
 
 
 @pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: path.name)
@@ -85,12 +115,14 @@ def test_task_files_are_short_and_leave_privileges_to_the_play(path: Path) -> No
 
     assert len(text.splitlines()) <= 100
     assert "become" not in text
-    assert "include_tasks" not in text
+    assert "include_tasks" not in text or path.name == "main.yml"
 
 
 def test_every_task_file_is_imported() -> None:
     imported = {
-        name for path in TASK_FILES for name in re.findall(r"import_tasks: (\w+\.yml)", path.read_text("utf-8"))
+        name
+        for path in TASK_FILES
+        for name in re.findall(r"(?:import|include)_tasks:\s+(?:file: )?(\w+\.yml)", path.read_text("utf-8"))
     }
 
     assert imported == {path.name for path in TASK_FILES} - {"main.yml"}

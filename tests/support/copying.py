@@ -24,6 +24,7 @@ def copy_of(
     context.setdefault("stack", into)
     context.setdefault("state_directory", into / "state")
     context.setdefault("note", lambda _text: None)
+    context.setdefault("warn", lambda _text: None)
     mount, service = context.pop("mount", "directory"), context.pop("service", None)
     source = Source("tracker", "sqlite", path, mount=mount, service=service)
     return SqliteDriver().take(source, CopyContext(directory=directory, progress=progress, **context))

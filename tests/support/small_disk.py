@@ -1,4 +1,4 @@
-"""A disk that is small enough to be filled: a tmpfs, which only root may mount."""
+"""Disks that are small enough to be filled, which only root may mount."""
 
 from __future__ import annotations
 
@@ -24,10 +24,37 @@ def small_disk(path: Path, mib: int) -> Iterator[Path]:
         subprocess.run(["umount", str(path)], check=True)
 
 
+@contextlib.contextmanager
+def ext4_disk(path: Path, mib: int, *, inodes: int = 1024) -> Iterator[Path]:
+    """Mount an ext4 of `mib` MiB, nothing of it set apart for root, on a new directory, for the time of the block."""
+    image = path.with_name(f"{path.name}.image")
+    with image.open("wb") as file:
+        file.truncate(mib * 1024**2)
+    path.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-N", str(inodes), str(image)], check=True)
+    # mount sets the loop device to vanish with the last umount.
+    subprocess.run(["mount", "-o", "loop", str(image), str(path)], check=True)
+    try:
+        path.chmod(0o700)
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+        image.unlink()
+
+
 def fill(path: Path, leave_bytes: int = 0) -> Path:
     """Fill the disk of a directory but for `leave_bytes`, and return the file that does it."""
     filler = path / "filler"
-    status = os.statvfs(path)
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize - leave_bytes)
+    with filler.open("wb", buffering=0) as file:
+        room = _free(path) - leave_bytes
+        # ext4 needs some of it for its own notes: the rest is taken piece by piece, to the last block.
+        for size in (room, room - 256 * 1024, 65536, 4096):
+            with contextlib.suppress(OSError):
+                while (end := os.fstat(file.fileno()).st_size) < room:
+                    os.posix_fallocate(file.fileno(), end, min(size, room - end))
     return filler
+
+
+def _free(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize

@@ -14,6 +14,7 @@ import pytest
 
 from support.instance import Instance, a_manifest
 from tracker_backup import session as module
+from tracker_backup.config.load import build_config
 from tracker_backup.config.model import Config
 from tracker_backup.errors import (
     ConfigurationError,
@@ -321,21 +322,27 @@ def test_the_log_is_nobody_elses(instance: Instance, journal: list[tuple[int, st
     assert (instance.base / "log" / "default.log").stat().st_mode & 0o007 == 0
 
 
+CONFIG = build_config({"stack": "/opt/torrust", "repository": "/var/backups/x"}, Path("/nonexistent/default.yml"))
+
+
 class TestSummary:
     """A sentence for the log, the ping and the status."""
 
     def test_of_success(self) -> None:
-        assert summary(Outcome("x", a_manifest())) == "20261122T030000Z-daily verified, 1000 B raw, 400 B stored, 0.0 s"
+        assert (
+            summary(Outcome("x", a_manifest()), CONFIG)
+            == "20261122T030000Z-daily verified, 1000 B raw, 400 B stored, 0.0 s"
+        )
 
     def test_of_a_part(self) -> None:
         manifest = replace(a_manifest(state="partial"), seconds={"copy": 1.25})
-        said = summary(Outcome("x", manifest, failures=(Failure("index", "gone"),)))
+        said = summary(Outcome("x", manifest, failures=(Failure("index", "gone"),)), CONFIG)
 
         assert said.endswith("partial, 1000 B raw, 400 B stored, 1.2 s; missing: index: gone")
 
     def test_of_nothing(self) -> None:
         damaged = Outcome("x", None, a_manifest(), failures=(Failure("tracker", "is damaged", DAMAGED),))
 
-        assert summary(damaged) == (
+        assert summary(damaged, CONFIG) == (
             "nothing was published: tracker: is damaged; the damaged copy is in quarantine as x"
         )

@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(commands)
     for add in (_add_discover, _add_doctor, _add_schedule, _add_config, _add_init):
         add(commands)
-    parser.set_defaults(command=_lazy("overview", "default"))
+    parser.set_defaults(command=_lazy("status", "default"))
     return parser
 
 
@@ -174,7 +174,7 @@ def _add_marks(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(commands, "status", ("overview", "status"), "is all well? with exit codes of Nagios")
+    parser = _command(commands, "status", ("status", "status"), "is all well? with exit codes of Nagios")
     parser.add_argument("--json", action="store_true", help="an object with state, reasons and jobs")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import command_line, load, reporting, repository_of, say, warn
+from tracker_backup.config.instances import require_no_conflict
 from tracker_backup.errors import PartialError, TerminatedError, TrackerBackupError, UsageError
 from tracker_backup.report.tables import artifact_table
 from tracker_backup.run.backup import Outcome, Request
@@ -28,6 +29,7 @@ def now(arguments: Namespace) -> int:
     config = None
     try:
         config = load(arguments)
+        require_no_conflict(config)
         if arguments.rehearse:
             return _dry_run(arguments, config)
         open_logs(config.log_file, config.instance)
@@ -112,7 +114,7 @@ def _job(arguments: Namespace, config: Config) -> Job:
 def _tell(config: Config, outcome: Outcome, *, quiet: bool) -> None:
     if outcome.exit_code:
         where = f"instance {config.instance} on {socket.gethostname()}"
-        warn(f"{where}: {summary(outcome)}\n  log: {config.log_file}")
+        warn(f"{where}: {summary(outcome, config)}\n  log: {config.log_file}")
     if quiet or outcome.published is None:
         return
     manifest = outcome.published

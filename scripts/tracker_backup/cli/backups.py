@@ -42,10 +42,14 @@ def list_backups(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """Print one backup."""
-    backup = repository_of(load(arguments)).find(arguments.id)
+    config = load(arguments)
+    backup = repository_of(config).find(arguments.id)
     if backup.manifest is None:
         raise RepositoryError(f"{backup.id}: {backup.problem}", hint="its artifacts may be sound: see docs/restore.md")
     say(json.dumps(backup.manifest.to_json(), indent=2) if arguments.json else describe(backup.manifest))
+    if not arguments.json and backup.manifest.doubtful:
+        accepting = config.command_line("accept", backup.id, sudo=True)
+        say(f"           it counts for nothing; if that is right: {accepting}")
     if not arguments.json:
         say(f"in         {backup.path}")
     return 0
@@ -67,8 +71,4 @@ def describe(manifest: Manifest) -> str:
     ]
     lines += [f"missing    {failure.source}: {failure.message}" for failure in manifest.errors]
     lines += [f"dropped    {drop_words(artifact)}" for artifact in manifest.artifacts if artifact.size_drop]
-    if manifest.doubtful:
-        lines.append(
-            f"           if that is right: tracker-backup accept {manifest.id}; until then it counts for nothing"
-        )
     return "\n".join(lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.streams import complain
@@ -18,11 +17,10 @@ from tracker_backup.repository.store import Repository
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tracker_backup.config.model import Config
     from tracker_backup.report.reporter import Reporter
-
-_ON_EVERYBODYS_PATH = Path("/usr/local/bin")
 
 
 def load(arguments: Namespace) -> Config:
@@ -30,7 +28,12 @@ def load(arguments: Namespace) -> Config:
 
     Whatever is started, it first undoes a pause whose owners have died.
     """
-    config = load_config(find_config(arguments.instance, arguments.config))
+    return load_file(find_config(arguments.instance, arguments.config))
+
+
+def load_file(path: Path) -> Config:
+    """Return the configuration in a file, checked; for the rest see :func:`load`."""
+    config = load_config(path)
     if (config.state_directory / MARKER_NAME).exists() and os.access(config.state_directory, os.W_OK):
         _undo_pause(config)
     return config
@@ -100,10 +103,4 @@ def count(number: int, thing: str) -> str:
 
 def command_line(config: Config, *words: str) -> str:
     """Return a command that a person can copy: sudo where root ran, the launcher, and the instance if it needs one."""
-    import shlex
-
-    launcher = config.schedule.command
-    program = launcher.name if launcher.parent == _ON_EVERYBODYS_PATH else str(launcher)
-    chosen = () if config.instance == "default" and not config.named_by else config.arguments()
-    sudo = ("sudo",) if os.geteuid() == 0 else ()
-    return shlex.join([*sudo, program, *chosen, *words])
+    return config.command_line(*words, sudo=os.geteuid() == 0)

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.cli.context import command_line, load, repository_of, say
+from tracker_backup.cli.context import command_line, load, repository_of, say, warn
+from tracker_backup.config.instances import require_no_conflict
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -58,9 +59,20 @@ def schedule(arguments: Namespace) -> int:
     act = service.apply if arguments.action == "apply" else service.remove
     changed = act(config, dry_run=arguments.dry_run)
     where = service.target_of(config).where
+    if arguments.action == "apply" and not arguments.dry_run:
+        _note_jobs(config)
     if not arguments.quiet:
         say(f"{'changed' if changed else 'unchanged'}: {where}{' (dry run, nothing was written)' * arguments.dry_run}")
     return 0
+
+
+def _note_jobs(config: Config) -> None:
+    from tracker_backup.health.since import note_jobs
+
+    try:
+        note_jobs(config, datetime.now(UTC))
+    except OSError as error:
+        warn(f"since when the jobs have been there could not be noted in {config.state_directory}: {error.strerror}")
 
 
 def _show_schedule(config: Config) -> int:
@@ -93,6 +105,7 @@ def config(arguments: Namespace) -> int:
     from tracker_backup.schedule.service import entries_of
 
     entries_of(loaded)
+    require_no_conflict(loaded)
     if arguments.action == "check":
         if not arguments.quiet:
             say(f"{loaded.file}: ok")
@@ -113,6 +126,7 @@ def _shown(loaded: Config) -> dict[str, object]:
 def init(arguments: Namespace) -> int:
     """Make the repository; the first word says whether it was made."""
     loaded = load(arguments)
+    require_no_conflict(loaded)
     made = repository_of(loaded).init()
     if not arguments.quiet:
         say(f"{'created' if made else 'unchanged'}: repository {loaded.repository}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ def restore(arguments: Namespace) -> int:
         verdict = f"{item.check.check} {'ok' if item.check.ok else 'cannot tell: ' + '; '.join(item.check.messages)}"
         say(f"{item.path}  {format_bytes(item.artifact.raw_bytes)}  checksums agree, {verdict}")
     say(f"Restored {count(len(done), 'source')} of {backup.id} into {arguments.to}; the running stack was not touched.")
+    if any(item.artifact.type == "files" for item in done) and os.geteuid() != 0:
+        say("Owners, and what else only root may set, were not restored: for that, restore as root, with sudo.")
     say("To put a database in the place of the live one: stop its service first; see docs/restore.md.")
     return 0
 

@@ -11,20 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from tracker_backup.config.document import MOST_BYTES, parse_document
-from tracker_backup.config.model import Config, Job, Keep, MysqlSettings, ScheduleSettings, SourceSettings
+from tracker_backup.config.model import Config, FilesSettings, Job, Keep, ScheduleSettings, SourceSettings
 from tracker_backup.config.schema import schema_errors
-from tracker_backup.config.sourcekeys import source_errors
+from tracker_backup.config.sourcekeys import mysql_settings, source_errors
 from tracker_backup.errors import ConfigurationError, PrivilegeError, UsageError
+from tracker_backup.system.space import parse_min_free
 
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
 _INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _DEFAULT_KEEP = {"last": 2, "daily": 7}
+_DEFAULT_MIN_FREE = "64 MiB"
 _DEFAULT_JOBS = [{"name": "daily", "schedule": "0 3 * * *"}]
 
 
 def config_directory() -> Path:
     """Return the directory of the instances' configuration files."""
     return Path(os.environ.get(DIRECTORY_VARIABLE) or "/etc/tracker-backup")
+
+
+def instance_files(directory: Path | None = None) -> list[Path]:
+    """Return the configuration files of all instances, by name; none where the directory cannot be looked into."""
+    return sorted((directory or config_directory()).glob("*.yml"))
 
 
 def find_config(instance: str | None, path: str | None) -> Path:
@@ -42,7 +49,7 @@ def find_config(instance: str | None, path: str | None) -> Path:
             raise ConfigurationError(f"{instance!r} is not an instance's name: small letters, digits and hyphens")
         return directory / f"{instance}.yml"
     try:
-        found = sorted(directory.glob("*.yml"))
+        found = instance_files(directory)
     except OSError as error:
         raise ConfigurationError(f"cannot look into {directory}: {error.strerror}") from error
     if len(found) == 1:
@@ -88,6 +95,13 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
             unknown = [name for name in _strings(job.get("sources")) if name not in known]
             errors += [f"jobs[{index}].sources: there is no source {name!r}" for name in unknown]
     errors += source_errors(sources)
+    files = document.get("files")
+    if (
+        isinstance(files, dict)
+        and files.get("enabled") is False
+        and "files" in [source.get("type") for source in sources]
+    ):
+        errors.append("files.enabled: it is false, and the source files is named under sources")
     errors += _schedule_errors(jobs)
     errors += [
         f"{key}: not a number that can be reckoned with"
@@ -144,6 +158,9 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
             user=schedule.get("user", "root"),
             command=Path(schedule.get("command", "/usr/local/bin/tracker-backup")),
         ),
+        min_free=parse_min_free(document.get("min_free", _DEFAULT_MIN_FREE)),
+        files=_files(document.get("files", {})),
+        alone=not set(instance_files(path.parent)) - {path},
         named_by=() if path.parent == config_directory() else ("--config", str(path)),
         ping_url=document.get("ping_url"),
     )
@@ -216,15 +233,18 @@ def _job(job: dict[str, Any]) -> Job:
 
 
 def _source(source: dict[str, Any], stack: str) -> SourceSettings:
-    path, mysql = Path(source.get("path", stack)), None
-    if source["type"] == "mysql":
-        mysql = MysqlSettings(
-            schema=source["schema"],
-            user=source["user"],
-            password_file=Path(source["password_file"]) if "password_file" in source else None,
-            host=source.get("host"),
-            port=int(source.get("port", 3306)),
-            socket=Path(source["socket"]) if "socket" in source else None,
-            reach=source.get("reach"),
-        )
-    return SourceSettings(source["name"], source["type"], path, source.get("service"), mysql)
+    return SourceSettings(
+        name=source["name"],
+        type=source["type"],
+        path=Path(source.get("path", stack)),
+        service=source.get("service"),
+        mysql=mysql_settings(source) if source["type"] == "mysql" else None,
+    )
+
+
+def _files(files: dict[str, Any]) -> FilesSettings:
+    return FilesSettings(
+        enabled=files.get("enabled", True),
+        extra_paths=tuple(map(Path, files.get("extra_paths", ()))),
+        exclude=tuple(files.get("exclude", ())),
+    )

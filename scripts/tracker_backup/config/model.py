@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tracker_backup.system.space import MinFree
+
 MANUAL_JOB = "manual"
 """The job of runs that take chosen sources only; they never count for a job of the configuration."""
+
+_ON_EVERYBODYS_PATH = Path("/usr/local/bin")
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,9 @@ class Keep:
 
     @property
     def most(self) -> int:
-        """How many backups this keeps at most: each rule may find another one."""
-        return self.last + self.hourly + self.daily + self.weekly + self.monthly + self.yearly
+        """How many backups this keeps at most: every rule finds the newest one, and others of its own beside it."""
+        rules = (self.last, self.hourly, self.daily, self.weekly, self.monthly, self.yearly)
+        return 1 + sum(count - 1 for count in rules if count)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,15 @@ class SourceSettings:
 
 
 @dataclass(frozen=True)
+class FilesSettings:
+    """What of the stack's files is backed up, beside what is found: paths to add, patterns to leave out."""
+
+    enabled: bool = True
+    extra_paths: tuple[Path, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ScheduleSettings:
     """Where the crontab entries go: `cron.d`, `crontab`, or the path of a plain file."""
 
@@ -94,7 +109,10 @@ class Config:
     mysql_non_transactional: str
     mysql_max_wait_seconds: float
     schedule: ScheduleSettings
+    min_free: MinFree = field(default_factory=MinFree)
+    files: FilesSettings = FilesSettings()
     named_by: tuple[str, ...] = ()
+    alone: bool = True
     ping_url: str | None = field(default=None, repr=False)
 
     def job(self, name: str) -> Job | None:
@@ -104,3 +122,10 @@ class Config:
     def arguments(self) -> tuple[str, ...]:
         """Return the command-line arguments that name this instance in messages and crontab lines."""
         return self.named_by or ("--instance", self.instance)
+
+    def command_line(self, *words: str, sudo: bool) -> str:
+        """Return a command that a person can copy; it names the instance where that could be another one."""
+        launcher = self.schedule.command
+        program = launcher.name if launcher.parent == _ON_EVERYBODYS_PATH else str(launcher)
+        chosen = () if self.alone and self.instance == "default" and not self.named_by else self.arguments()
+        return shlex.join([*(("sudo",) if sudo else ()), program, *chosen, *words])

@@ -49,12 +49,17 @@ def _complaint(error: Any) -> str:
         return f"is not {_TYPES[limit]}"
     if error.validator == "pattern":
         return f"is not {error.schema['x-expected']}"
+    if error.validator == "const":
+        return f"is not {limit}"
+    if error.validator == "not" and not limit:
+        return "does not belong here"
     if error.validator == "enum":
         return f"is none of {', '.join(limit)}"
     return _LIMITS[error.validator].format(limit)
 
 
 _TYPES = {
+    "boolean": "true or false",
     "object": "a mapping of keys to values",
     "array": "a list",
     "string": "text; quotes make it text",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from tracker_backup.config.model import MysqlSettings
+
 _ALL = frozenset({"name", "type", "service"})
-_NEEDED = {"sqlite": frozenset({"path"}), "mysql": frozenset({"schema", "user"})}
+_NEEDED = {"sqlite": frozenset({"path"}), "mysql": frozenset({"schema", "user"}), "files": frozenset[str]()}
 _ALLOWED = {
     "sqlite": _ALL | {"path"},
+    "files": _ALL | {"path"},  # the schema says that it has neither path nor service
     "mysql": _ALL | {"schema", "user", "password_file", "host", "port", "socket", "reach"},
 }
 
@@ -29,3 +33,16 @@ def _errors(where: str, source: dict[str, Any]) -> list[str]:
     if "socket" in present and present & {"host", "port"}:
         errors.append(f"{where}: a server is reached by its socket or by host and port, not by both")
     return errors
+
+
+def mysql_settings(source: dict[str, Any]) -> MysqlSettings:
+    """Return what an entry of type `mysql` says, once it was found free of errors."""
+    return MysqlSettings(
+        schema=source["schema"],
+        user=source["user"],
+        password_file=Path(source["password_file"]) if "password_file" in source else None,
+        host=source.get("host"),
+        port=int(source.get("port", 3306)),
+        socket=Path(source["socket"]) if "socket" in source else None,
+        reach=source.get("reach"),
+    )

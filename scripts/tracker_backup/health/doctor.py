@@ -9,21 +9,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import SourcePendingError, TrackerBackupError
+from tracker_backup.config.instances import conflicts
+from tracker_backup.errors import SourceError, SourcePendingError, TrackerBackupError
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
+from tracker_backup.run.capacity import advice, capacity, existing
 from tracker_backup.run.context import copy_context
 from tracker_backup.run.history import History
 from tracker_backup.run.rates import read_rates
 from tracker_backup.run.resolve import resolve_sources
 from tracker_backup.sources.interface import StreamingDriver
 from tracker_backup.sources.registry import driver_for
-from tracker_backup.system.files import free_bytes
 from tracker_backup.system.process import find_program
-from tracker_backup.system.space import format_bytes, require_room
+from tracker_backup.system.space import format_bytes, shortages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tracker_backup.config.model import Config
     from tracker_backup.sources.interface import Source
@@ -51,7 +52,7 @@ def examine(config: Config) -> list[Finding]:
     """Look at everything that a run tonight depends on."""
     findings = [Finding(OK, f"configuration {config.file}")]
     parts: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-        _programs, _repository, _sources, _schedule, _listeners, _places,
+        _others, _programs, _repository, _sources, _schedule, _listeners, _places,
     )  # fmt: skip
     for part in parts:
         findings += _guarded(part, config)
@@ -72,6 +73,11 @@ def _guarded(part: Callable[[Config], Iterator[Finding]], config: Config) -> lis
     except OSError as error:
         findings.append(Finding(FAIL, f"{error.strerror}: {error.filename}"))
     return findings
+
+
+def _others(config: Config) -> Iterator[Finding]:
+    for conflict in conflicts(config):
+        yield Finding(FAIL, f"in conflict with another instance: {conflict}", "give each directories of its own")
 
 
 def _programs(_config: Config) -> Iterator[Finding]:
@@ -110,21 +116,22 @@ def _sources(config: Config) -> Iterator[Finding]:
     resolved = resolve_sources(config)
     for note in resolved.notes:
         yield Finding(WARN, note)
-    total = 0
+    packed: dict[str, int] = {}
+    largest = 0
     for source in resolved.sources:
         try:
             finding, size = _source(config, source, history)
+            yield finding
+            packed[source.name] = int(size * history.ratio(source.name))
+            largest = max(largest, size)
+            yield _room(config, source, size, history)
         except SourcePendingError as error:
             pending = resolved.discovered and history.last(source.name) is None
             what = f"{source.name} is pending: {error.message}" if pending else f"{source.name}: {error.message}"
             yield Finding(WARN if pending else FAIL, what, error.hint or "")
         except TrackerBackupError as error:
             yield Finding(FAIL, f"{source.name}: {error.message}", error.hint or "")
-        else:
-            yield finding
-            yield _room(config, source, size, history)
-            total += int(size * history.ratio(source.name))
-    yield from _capacity(config, total)
+    yield _capacity(config, history, packed, largest)
 
 
 def _source(config: Config, source: Source, history: History) -> tuple[Finding, int]:
@@ -132,37 +139,35 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
         config, history, source, config.staging, SilentReporter(), deadline=time.monotonic() + config.max_run_seconds
     )
     forecast = driver_for(source.type).forecast(source, context)
+    whose = "the tracker's writes" if source.type == "sqlite" else "writes to them"
     cost = "the tracker goes on meanwhile"
     if forecast.pause_seconds:
         cost = f"its service is paused for about {forecast.pause_seconds:.1f} s"
     elif forecast.stall_seconds:
-        cost = f"the tracker's writes wait for about {forecast.stall_seconds:.1f} s"
-    size = format_bytes(forecast.raw_bytes)
+        cost = f"{whose} wait for about {forecast.stall_seconds:.1f} s"
+    size = ", ".join([*filter(None, [forecast.detail]), format_bytes(forecast.raw_bytes)])
     what = f"{source.name}: {source.place}, {size}, {forecast.method}, copied in about {forecast.seconds:.1f} s; {cost}"
     level = WARN if forecast.pause_seconds else OK
     return Finding(level, what, forecast.advice, forecast.pause_seconds), forecast.raw_bytes
 
 
 def _room(config: Config, source: Source, size: int, history: History) -> Finding:
-    staging = next(path for path in (config.staging, *config.staging.parents) if path.exists())
     packed = int(size * history.ratio(source.name))
-    if isinstance(driver_for(source.type), StreamingDriver):
-        require_room([(config.repository, packed, f"the artifact of {source.name}")])
-    else:
-        needs = [(staging, size, f"the raw snapshot of {source.name}"), (config.repository, packed, "its artifact")]
-        require_room(needs)
+    needs = [(config.repository, packed, f"the artifact of {source.name}")]
+    if not isinstance(driver_for(source.type), StreamingDriver):
+        needs.append((existing(config.staging), size, f"the raw snapshot of {source.name}"))
+    for shortage in shortages(needs, config.min_free):
+        raise SourceError(str(shortage), hint=advice(config, history.manifests, shortage))
     return Finding(OK, f"there is room for {source.name}: {format_bytes(size)} raw and {format_bytes(packed)} stored")
 
 
-def _capacity(config: Config, one_backup: int) -> Iterator[Finding]:
-    kept = sum(job.keep.most for job in config.jobs)
-    stored = sum(item.bytes for item in Repository(config.repository).manifests())
-    wanted, free = kept * one_backup, free_bytes(config.repository) + stored
-    what = f"policy x size = {format_bytes(wanted)} for at most {kept} backups, free {format_bytes(free)}"
-    if wanted > free:
-        yield Finding(FAIL, what, "keep fewer backups (`keep` of the jobs) or give the repository a larger disk")
-    else:
-        yield Finding(OK, what)
+def _capacity(config: Config, history: History, packed: Mapping[str, int], raw: int) -> Finding:
+    sizes = {
+        job.name: sum(size for name, size in packed.items() if job.sources is None or name in job.sources)
+        for job in config.jobs
+    }
+    found = capacity(config, history.manifests, sizes, raw)
+    return Finding(OK if found.fits else FAIL, str(found), "" if found.fits else found.remedy(config))
 
 
 def _schedule(config: Config) -> Iterator[Finding]:
@@ -173,14 +178,14 @@ def _schedule(config: Config) -> Iterator[Finding]:
         yield Finding(WARN, "no job has a schedule: nothing runs by itself", "give a job a `schedule`")
         return
     for problem in state.problems:
-        yield Finding(FAIL, f"schedule: {problem}", "sudo tracker-backup schedule apply")
+        yield Finding(FAIL, f"schedule: {problem}", config.command_line("schedule", "apply", sudo=True))
     if not state.problems:
         zone = time.strftime("%Z")
         yield Finding(OK, f"schedule, {state.where}: {len(state.entries)} entries, in the host's local time ({zone})")
     if config.schedule.target.startswith("/"):
         return  # a plain file is nobody's business but its owner's
     for line in service.refusals(config):
-        yield Finding(FAIL, f"cron refuses the schedule: {line}", "sudo tracker-backup schedule apply")
+        yield Finding(FAIL, f"cron refuses the schedule: {line}", config.command_line("schedule", "apply", sudo=True))
     if not _running("cron"):
         yield Finding(
             FAIL, "no cron daemon is running, so nothing starts by itself", "sudo systemctl enable --now cron"

@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import TrackerBackupError
+from tracker_backup.errors import RepositoryError, TrackerBackupError
+from tracker_backup.health.since import first_seen, note_jobs
 from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import (
     CRITICAL,
@@ -17,17 +18,16 @@ from tracker_backup.health.status import (
     backup_reasons,
     job_status,
 )
-from tracker_backup.repository.lock import read_holder
+from tracker_backup.repository.lock import describe, read_holder
 from tracker_backup.repository.manifest import format_time
-from tracker_backup.system.files import free_bytes
-from tracker_backup.system.space import format_bytes
+from tracker_backup.run.capacity import advice, next_run_shortages, present_capacity
+from tracker_backup.system.process import is_stopped
 
 if TYPE_CHECKING:
     from tracker_backup.config.model import Config
     from tracker_backup.repository.manifest import Manifest
     from tracker_backup.repository.store import Repository
-
-_TIGHT = 1.2
+    from tracker_backup.run.capacity import Capacity
 
 
 def gather_status(
@@ -39,19 +39,23 @@ def gather_status(
     try:
         backups = repository.backups()
     except TrackerBackupError as error:
-        return Status(config.instance, format_time(now), (), (Reason(CRITICAL, str(error)), *standing), last_run)
+        return Status(
+            config.instance, format_time(now), (), (Reason(CRITICAL, _on_one_line(str(error))), *standing), last_run
+        )
     manifests = [backup.manifest for backup in backups if backup.manifest is not None]
-    made_at = repository.made_at()
+    room = present_capacity(config, manifests)
     unreadable = [backup.id for backup in backups if backup.manifest is None]
     standing = [
         *standing,
         *backup_reasons(config, manifests, unreadable, now),
         *_quarantine_reasons(repository, manifests),
-        *_run_reasons(config, last_run, accepted={item.id for item in manifests if item.accepted and item.good}),
-        *_space_reasons(config, manifests),
+        *_run_reasons(last_run, accepted={item.id for item in manifests if item.accepted and item.good}),
+        *_holder_reasons(config),
+        *_space_reasons(config, manifests, room),
     ]
-    jobs = tuple(job_status(job, manifests, made_at, now) for job in config.jobs)
-    return Status(config.instance, format_time(now), jobs, tuple(standing), last_run)
+    made_at, seen = repository.made_at(), first_seen(config, now)
+    jobs = tuple(job_status(job, manifests, max(made_at, seen[job.name]), now) for job in config.jobs)
+    return Status(config.instance, format_time(now), jobs, tuple(standing), last_run, room)
 
 
 def refresh_status(config: Config, repository: Repository, last_run: LastRun | None = None) -> None:
@@ -60,6 +64,10 @@ def refresh_status(config: Config, repository: Repository, last_run: LastRun | N
     Raises RepositoryError when it cannot be written.
     """
     before = read_status(config.state_directory)
+    try:
+        note_jobs(config, datetime.now(UTC))
+    except OSError as error:
+        raise RepositoryError(f"cannot write into {config.state_directory}: {error.strerror}") from error
     last_run = last_run or (None if before is None else before.last_run)
     status = gather_status(config, repository, last_run)
     write_status(config.state_directory, status, datetime.now(UTC))
@@ -72,7 +80,7 @@ def _schedule_reasons(config: Config) -> list[Reason]:
         state = service.inspect(config)
     except TrackerBackupError as error:
         return [Reason(WARNING, f"the schedule cannot be looked at: {error.message}")]
-    remedy = "put it right with: sudo tracker-backup schedule apply"
+    remedy = f"put it right with: {config.command_line('schedule', 'apply', sudo=True)}"
     return [Reason(WARNING, f"schedule: {problem}; {remedy}") for problem in state.problems]
 
 
@@ -85,27 +93,49 @@ def _quarantine_reasons(repository: Repository, manifests: list[Manifest]) -> li
     ]
 
 
-def _run_reasons(config: Config, last_run: LastRun | None, accepted: set[str]) -> list[Reason]:
+def _run_reasons(last_run: LastRun | None, accepted: set[str]) -> list[Reason]:
     reasons = []
     if last_run is not None and last_run.exit_code != 0 and last_run.id not in accepted:
-        reasons.append(Reason(WARNING, f"the last run ({last_run.job}, {last_run.finished_at}): {last_run.message}"))
-    holder = read_holder(config.repository)
-    started = None if holder is None else holder.get("started")
-    if isinstance(started, int | float) and time.time() - started > config.max_run_seconds + 60:
-        reasons.append(Reason(CRITICAL, f"a run of job {holder and holder.get('job')} hangs: see tracker-backup list"))
+        reasons.append(
+            Reason(WARNING, f"the last run ({last_run.job}, {last_run.finished_at}): {_on_one_line(last_run.message)}")
+        )
     return reasons
 
 
-def _space_reasons(config: Config, manifests: list[Manifest]) -> list[Reason]:
-    if not manifests:
+def _holder_reasons(config: Config) -> list[Reason]:
+    """Say what is wrong with the run under way: it stands still, or has taken longer than any run may."""
+    holder = read_holder(config.repository)
+    if not holder:
         return []
-    newest = manifests[-1]
-    same_disk = not config.staging.exists() or config.staging.stat().st_dev == config.repository.stat().st_dev
-    needed = _TIGHT * (newest.bytes + (newest.raw_bytes if same_disk else 0))
-    free = free_bytes(config.repository)
-    if free >= needed:
-        return []
-    text = (
-        f"the next run needs about {format_bytes(needed)} on the disk of {config.repository}, and {format_bytes(free)}"
-    )
-    return [Reason(WARNING, f"{text} are free: keep fewer backups or make room")]
+    pid, who = holder.get("pid"), describe(holder)
+    stopped = isinstance(pid, int) and is_stopped(pid)
+    going_on = f"sudo kill -CONT {pid}" if stopped else f"sudo kill {pid}"
+    if time.time() - holder["started"] > config.max_run_seconds + 60:
+        return [
+            Reason(
+                CRITICAL,
+                f"a run hangs, for longer than max_run_seconds ({config.max_run_seconds} s), and others wait: {who}; "
+                f"end it with: {going_on}",
+            )
+        ]
+    if stopped:
+        return [Reason(WARNING, f"a run has been stopped and does nothing: {who}; let it go on with: {going_on}")]
+    return []
+
+
+def _space_reasons(config: Config, manifests: list[Manifest], room: Capacity | None) -> list[Reason]:
+    reasons = [
+        Reason(
+            WARNING,
+            f"the next run will find too little room: {shortage}; {_on_one_line(advice(config, manifests, shortage))}",
+        )
+        for shortage in next_run_shortages(config, manifests)
+    ]
+    if room is not None and not room.fits and not reasons:
+        reasons.append(Reason(WARNING, f"the repository will be full one day: {room}; {room.remedy(config)}"))
+    return reasons
+
+
+def _on_one_line(text: str) -> str:
+    """Return a message with its hint on one line: monitoring shows no more than the first."""
+    return "; ".join(line.strip() for line in text.splitlines())

@@ -38,7 +38,7 @@ def read_status(directory: Path) -> Status | None:
         return None
 
 
-def find_status(instance: str | None, root: Path = STATE_DIRECTORY) -> Status | None:
-    """Return the written status of an instance, without any configuration; None unless there is exactly one."""
+def written_statuses(instance: str | None, root: Path = STATE_DIRECTORY) -> list[Status]:
+    """Return what was written of an instance, or of all there are, without any configuration."""
     directories = [root / instance] if instance else sorted(path.parent for path in root.glob(f"*/{_NAME}"))
-    return read_status(directories[0]) if len(directories) == 1 else None
+    return [status for status in map(read_status, directories) if status is not None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.repository.manifest import PARTIAL, UNVERIFIED, format_time, parse_time
+from tracker_backup.run.capacity import Capacity
 from tracker_backup.run.sizes import drop_words
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+WORST_FIRST = (CRITICAL, WARNING, UNKNOWN, OK)
+"""In which order one state goes before another, where several instances have one each."""
 GRACE = timedelta(hours=2)
 """How late a backup may be before anybody is told."""
 
@@ -62,6 +65,7 @@ class Status:
     jobs: tuple[JobStatus, ...]
     standing: tuple[Reason, ...] = ()
     last_run: LastRun | None = None
+    room: Capacity | None = None
 
     def reasons(self, now: datetime) -> list[Reason]:
         """Return what is not as it should be at `now`, the worst first."""
@@ -82,6 +86,7 @@ class Status:
             "written_at": self.written_at,
             "jobs": [asdict(job) for job in self.jobs],
             "last_run": None if self.last_run is None else asdict(self.last_run),
+            "room": None if self.room is None else {**asdict(self.room), "fits": self.room.fits},
             "standing": [asdict(reason) for reason in self.standing],
         }
 
@@ -95,11 +100,16 @@ def status_from_json(document: dict[str, Any]) -> Status:
         jobs=tuple(JobStatus(**job) for job in document["jobs"]),
         standing=tuple(Reason(**reason) for reason in document["standing"]),
         last_run=None if last_run is None else LastRun(**last_run),
+        room=_room(document.get("room")),
     )
 
 
-def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: datetime) -> JobStatus:
-    """Return a job's freshness; `made_at` is when the repository was made, from when a first backup is waited for."""
+def _room(document: dict[str, Any] | None) -> Capacity | None:
+    return None if document is None else Capacity(**{item.name: document[item.name] for item in fields(Capacity)})
+
+
+def job_status(job: Job, manifests: Sequence[Manifest], since: datetime, now: datetime) -> JobStatus:
+    """Return a job's freshness; `since` is from when a backup by its schedule is waited for."""
     # A backup from the future, made under a wrong clock, must not hide for years that no other one follows.
     good = [item for item in manifests if item.job == job.name and item.good and item.started <= now]
     newest = max(good, key=lambda manifest: (manifest.started, len(manifest.id), manifest.id), default=None)
@@ -109,7 +119,9 @@ def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: 
     from tracker_backup.schedule.due import next_run, period_seconds
 
     period = timedelta(seconds=period_seconds(job.schedule, now))
-    expected = next_run(job.schedule, made_at) if newest is None else newest.started + period
+    expected = next_run(job.schedule, since)
+    if newest is not None:
+        expected = max(expected, newest.started + period)
     return JobStatus(
         name=job.name,
         schedule=job.schedule,
@@ -121,8 +133,8 @@ def job_status(job: Job, manifests: Sequence[Manifest], made_at: datetime, now: 
     )
 
 
-def is_due(job: Job, attempts: Sequence[Manifest], made_at: datetime, now: datetime) -> bool:
-    """Return whether a scheduled time of a job has passed without a set taken since.
+def is_due(job: Job, attempts: Sequence[Manifest], since: datetime, now: datetime) -> bool:
+    """Return whether a scheduled time of a job, which has had its schedule since then, has passed without a set taken.
 
     `attempts` are the backups and the quarantined set. A partial or damaged one counts here: trying again every hour
     would copy the sound databases, or the damaged one, all day long. A run that yielded nothing is tried again.
@@ -132,8 +144,8 @@ def is_due(job: Job, attempts: Sequence[Manifest], made_at: datetime, now: datet
     from tracker_backup.schedule.due import next_run
 
     taken = [manifest.started for manifest in attempts if manifest.job == job.name]
-    since = max((moment for moment in taken if moment <= now), default=made_at)
-    return next_run(job.schedule, since) <= now
+    last = max((moment for moment in taken if moment <= now), default=since)
+    return next_run(job.schedule, last) <= now
 
 
 def backup_reasons(
@@ -153,14 +165,17 @@ def backup_reasons(
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is without {missing}"))
         if newest is not None and newest.state == UNVERIFIED and not newest.good:
             reasons.append(Reason(WARNING, f"the newest backup of {job.name}, {newest.id}, is unverified"))
-    return [*reasons, *_size_reasons([item for item in manifests if item.started <= now])]
+    return [*reasons, *_size_reasons(config, [item for item in manifests if item.started <= now])]
 
 
-def _size_reasons(manifests: Sequence[Manifest]) -> list[Reason]:
+def _size_reasons(config: Config, manifests: Sequence[Manifest]) -> list[Reason]:
     """Return the sources whose newest copy has less than half of its usual size, which nobody has accepted."""
     newest = {artifact.source: (artifact, manifest) for manifest in manifests for artifact in manifest.artifacts}
     return [
-        Reason(WARNING, f"{drop_words(artifact)}; if that is right: tracker-backup accept {manifest.id}")
+        Reason(
+            WARNING,
+            f"{drop_words(artifact)}; if that is right: {config.command_line('accept', manifest.id, sudo=True)}",
+        )
         for artifact, manifest in newest.values()
         if artifact in manifest.doubtful
     ]

@@ -113,8 +113,11 @@ def read_holder(repository: Path) -> dict[str, Any] | None:
 def describe_holder(repository: Path) -> str:
     """Say who holds the lock, for a message."""
     holder = read_holder(repository)
-    if not holder:
-        return "it has just started or just ended"
+    return describe(holder) if holder else "it has just started or just ended"
+
+
+def describe(holder: dict[str, Any]) -> str:
+    """Say who a holder is."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("started", 0)))
     return f"process {holder.get('pid')}, job {holder.get('job')}, phase {holder.get('phase')}, since {since}"
 

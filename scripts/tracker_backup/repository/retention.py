@@ -95,7 +95,7 @@ def _newest_of_each_source(manifests: Sequence[Manifest]) -> dict[str, str]:
     After the clock has jumped, what was made last is not what has the highest time; and one that has suddenly lost half
     its size must not be all that is left.
     """
-    orders = {"newest": manifests, "most recently made": sorted(manifests, key=lambda each: each.sequence)}
+    orders = {"most recently made": sorted(manifests, key=lambda each: each.sequence), "newest": manifests}
     newest: dict[tuple[str, str], str] = {}
     for order, sequence in orders.items():
         for manifest in sequence:

@@ -178,7 +178,11 @@ class Repository:
         return kept
 
     def remove(self, identifiers: Iterable[str]) -> None:
-        """Delete backups; each vanishes from the listing in one step, before its files go."""
+        """Delete backups; each vanishes from the listing in one step, before its files go.
+
+        Raises RepositoryError when one could not be deleted, after the others: they may make the room that is needed.
+        """
+        problems = []
         for identifier in identifiers:
             if not _ID.fullmatch(identifier):
                 raise RepositoryError(f"{identifier!r} is not a backup's id")
@@ -189,7 +193,9 @@ class Repository:
                 fsync_directory(self.path)
                 remove_tree(condemned)
             except OSError as error:
-                raise RepositoryError(f"cannot delete backup {identifier}: {error.strerror}") from error
+                problems.append(f"cannot delete backup {identifier}: {error.strerror}")
+        if problems:
+            raise RepositoryError("; ".join(problems))
 
     def keep(self, identifier: str) -> bool:
         """Pin a backup, so that no policy deletes it; return False where it is pinned already.

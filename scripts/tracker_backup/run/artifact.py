@@ -42,10 +42,11 @@ class _Tally:
         self.bytes += len(block)
         self._hash.update(block)
 
-    def store(self, read: Callable[[int], bytes | None], descriptor: int) -> None:
+    def store(self, read: Callable[[int], bytes | None], descriptor: int, before_write: Callable[[int], None]) -> None:
         """Write all that can be read into a file, flushed to the disk as it grows."""
         unflushed = 0
         for block in _blocks(read):
+            before_write(len(block))
             write_all(descriptor, block)
             self.add(block)
             unflushed += len(block)
@@ -64,9 +65,18 @@ class Packer:
     Use it as a context manager, which ends the compressor in any case.
     """
 
-    def __init__(self, descriptor: int, *, level: int, threads: int, low_priority: bool) -> None:
-        """Keep where to; nothing runs before :meth:`begin`."""
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        level: int,
+        threads: int,
+        low_priority: bool,
+        before_write: Callable[[int], None] = lambda _size: None,
+    ) -> None:
+        """Keep where to and how; nothing runs before :meth:`begin`. `before_write` is as for :func:`compress`."""
         self._descriptor = descriptor
+        self._before_write = before_write
         self._argv = ["zstd", "-q", "-c", f"-{level}", f"-T{threads}"]
         self._low_priority = low_priority
         self._child: Child | None = None
@@ -141,13 +151,13 @@ class Packer:
 
     def _store(self, child: Child) -> None:
         try:
-            self._out.store(child.stdout.read, self._descriptor)
+            self._out.store(child.stdout.read, self._descriptor, self._before_write)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that writes
             self._drain_error = error
             child.kill()
 
 
-def compress(
+def compress(  # noqa: PLR0913 - what it reads, what it writes, how, and who is told
     raw: Path,
     descriptor: int,
     *,
@@ -156,10 +166,12 @@ def compress(
     low_priority: bool,
     keep_cached: bool,
     progress: Callable[[int, int], None],
+    before_write: Callable[[int], None] = lambda _size: None,
 ) -> Stored:
     """Compress `raw` with zstd into an open, empty file, flushed to the disk as it grows.
 
-    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time.
+    `keep_cached` leaves the raw file's pages in memory, for a check that reads it at the same time. `before_write` is
+    told the size of each block that is about to be written, and may raise to prevent it.
 
     Raises CommandError when zstd fails, OSError when the disk does.
     """
@@ -168,7 +180,7 @@ def compress(
     argv = ["zstd", "-q", "-c", f"-{level}", f"-T{threads}", f"--stream-size={total}"]
     with Child(argv, low_priority=low_priority) as child:
         child.feed(lambda: _feed(raw, child, into, lambda done: progress(done, total), keep_cached=keep_cached))
-        out.store(child.stdout.read, descriptor)
+        out.store(child.stdout.read, descriptor, before_write)
         child.require_success()
     os.fsync(descriptor)
     drop_cache(descriptor)

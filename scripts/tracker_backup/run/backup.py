@@ -140,7 +140,8 @@ class BackupRun:
         for note in resolved.notes:
             self._reporter.note(note)
         sources = choose(resolved.sources, request.sources or request.job.sources)
-        self._prune()  # first what was condemned after the last good run: a full disk must heal
+        # First what was condemned after the last good run: a full disk must heal.
+        early, undeleted = self._prune()
         # What the clock says is still to come was made under another clock, and predicts nothing.
         manifests = self._repository.manifests()
         known = [item for item in manifests if item.started <= started]
@@ -153,11 +154,13 @@ class BackupRun:
             draft = replace(draft, sequence=1 + max((item.sequence for item in manifests), default=0))
             published = self._publish(incoming, draft, harvest)
             quarantined = self._quarantine(incoming, draft, harvest)
-        outcome = Outcome(incoming.id, published, quarantined, tuple(harvest.failures), unpruned=unswept)
+        outcome = Outcome(
+            incoming.id, published, quarantined, tuple(harvest.failures), unpruned=unswept or undeleted, pruned=early
+        )
         if published is None or harvest.failures or not published.good:
             return outcome
         pruned, problem = self._prune()
-        return replace(outcome, pruned=pruned, unpruned=unswept or problem)
+        return replace(outcome, pruned=(*early, *pruned), unpruned=unswept or undeleted or problem)
 
     def _sweep(self) -> str | None:
         """Clear away what a killed run has left; return why it failed, which a backup can live with."""

@@ -31,6 +31,7 @@ def copy_context(
         deadline=deadline,
         progress=reporter.progress,
         note=reporter.note,
+        warn=reporter.warn,
         stack=config.stack,
         state_directory=config.state_directory,
         rate_limit_bytes_per_second=config.rate_limit_mib_per_second * 1024**2,

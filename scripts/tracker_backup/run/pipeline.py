@@ -6,17 +6,18 @@ import contextlib
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import CheckFailedError
+from tracker_backup.errors import CheckFailedError, SourceError
 from tracker_backup.repository.manifest import UNVERIFIED, VERIFIED, Artifact, format_time
 from tracker_backup.run.artifact import Packer, Stored, compress, read_back
+from tracker_backup.run.capacity import advice
 from tracker_backup.run.context import copy_context
 from tracker_backup.sources.interface import Snapshot, Source, StreamingDriver, Taken
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.files import remove_tree
-from tracker_backup.system.space import fits_in_memory, require_room
+from tracker_backup.system.space import RoomWatch, fits_in_memory, shortages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from tracker_backup.repository.store import Incoming
     from tracker_backup.run.history import History
     from tracker_backup.sources.interface import CheckResult, CopyContext, RunningCheck
+
+_MOST_BETWEEN_LOOKS = 16 * 1024**2
+"""How much a copy writes before it tells of its progress again, at most."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,15 @@ class Pipeline:
         staging.mkdir(mode=0o700)
         try:
             self._require_room(source, incoming)
+            watch = RoomWatch((incoming.staging, incoming.artifacts), self._config.min_free)
             with self._phase("copy", source):
-                snapshot = driver.take(source, self._context(source, staging, full_check=full_check))
+                snapshot = driver.take(source, self._context(source, staging, watch, full_check=full_check))
             check = None
             if self._config.check != "none":
-                check = driver.start_check(snapshot.path, full=full_check, low_priority=self._scheduled)
-            stored, result = self._store(snapshot, incoming, name, check)
+                check = driver.start_check(
+                    snapshot.path, full=full_check, low_priority=self._scheduled, facts=snapshot.engine
+                )
+            stored, result = self._store(snapshot, incoming, name, check, watch)
         finally:
             remove_tree(staging)
         with self._phase("read back", source):
@@ -81,12 +88,13 @@ class Pipeline:
     ) -> Processed:
         name = f"{source.name}{driver.artifact_suffix}"
         packed = int(driver.estimate_bytes(source) * self._history.ratio(source.name))
-        require_room([(incoming.artifacts, packed, f"the artifact of {source.name}")])
+        self._require([(incoming.artifacts, packed, f"the artifact of {source.name}")])
+        watch = RoomWatch((incoming.artifacts,), self._config.min_free)
         staging = incoming.staging / source.name
         staging.mkdir(mode=0o700)
-        context = self._context(source, staging, full_check=full_check)
+        context = self._context(source, staging, watch, full_check=full_check)
         try:
-            taken, stored = self._stream(driver, source, incoming, name, context)
+            taken, stored = self._stream(driver, source, incoming.create(name), context, watch)
             with contextlib.ExitStack() as stack:
                 check = None
                 if self._config.check != "none":
@@ -101,9 +109,8 @@ class Pipeline:
         return _processed(taken, stored, name, results)
 
     def _stream(
-        self, driver: StreamingDriver, source: Source, incoming: Incoming, name: str, context: CopyContext
+        self, driver: StreamingDriver, source: Source, descriptor: int, context: CopyContext, watch: RoomWatch
     ) -> tuple[Taken, Stored]:
-        descriptor = incoming.create(name)
         try:
             with (
                 self._phase("dump", source),
@@ -112,25 +119,33 @@ class Pipeline:
                     level=self._config.compression_level,
                     threads=self._threads(),
                     low_priority=self._scheduled,
+                    before_write=watch.require,
                 ) as packer,
             ):
                 return driver.stream(source, context, packer), packer.finish()
         finally:
             os.close(descriptor)
 
-    def _context(self, source: Source, directory: Path, *, full_check: bool) -> CopyContext:
-        return copy_context(
+    def _context(self, source: Source, staging: Path, watch: RoomWatch, *, full_check: bool) -> CopyContext:
+        """Return what a driver needs; each word of its progress is an occasion to look at the disks."""
+
+        def progress(done: int, total: int) -> None:
+            watch.require(min(_MOST_BETWEEN_LOOKS, max(0, total - done)))
+            self._reporter.progress(done, total)
+
+        context = copy_context(
             self._config,
             self._history,
             source,
-            directory,
+            staging,
             self._reporter,
             deadline=self._deadline,
             full_check=full_check,
         )
+        return replace(context, progress=progress)
 
     def _store(
-        self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None
+        self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None, watch: RoomWatch
     ) -> tuple[Stored, CheckResult | None]:
         try:
             descriptor = incoming.create(name)
@@ -144,6 +159,7 @@ class Pipeline:
                         low_priority=self._scheduled,
                         keep_cached=fits_in_memory(snapshot.raw_bytes),
                         progress=self._reporter.progress,
+                        before_write=watch.require,
                     )
             finally:
                 os.close(descriptor)
@@ -171,12 +187,15 @@ class Pipeline:
     def _require_room(self, source: Source, incoming: Incoming) -> None:
         raw = driver_for(source.type).estimate_bytes(source)
         packed = int(raw * self._history.ratio(source.name))
-        require_room(
-            [
-                (incoming.staging, raw, f"the raw snapshot of {source.name}"),
-                (incoming.artifacts, packed, "its artifact"),
-            ]
-        )
+        needs = [
+            (incoming.staging, raw, f"the raw snapshot of {source.name}"),
+            (incoming.artifacts, packed, "its artifact"),
+        ]
+        self._require(needs)
+
+    def _require(self, needs: list[tuple[Path, int, str]]) -> None:
+        for shortage in shortages(needs, self._config.min_free):
+            raise SourceError(str(shortage), hint=advice(self._config, self._history.manifests, shortage))
 
     def _threads(self) -> int:
         cores = len(os.sched_getaffinity(0))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError, UsageError
+from tracker_backup.run.servers import describe_server, discovered_target, named_target
+from tracker_backup.run.stackfiles import FILES, describe_files, files_source, notes_on
 from tracker_backup.sources.interface import Source
-from tracker_backup.sources.mysql.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracker_backup.config.model import Config, SourceSettings
+    from tracker_backup.config.model import Config
     from tracker_backup.stack.discovery import DiscoveredSource, Discovery
 
 
@@ -30,7 +31,7 @@ class Resolved:
 class Described:
     """What `discover` shows: sources as JSON objects, notes, and what is found and not supported."""
 
-    sources: list[dict[str, str]]
+    sources: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
     problem: ConfigurationError | None = None
 
@@ -41,13 +42,13 @@ def resolve_sources(config: Config) -> Resolved:
     Raises ConfigurationError when the stack cannot be read, has no database, or has one that cannot be backed up.
     """
     if config.sources is not None:
-        return Resolved(_named(config), discovered=False)
+        return _named(config)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
     _refuse_unsupported(config, found)
-    sources = tuple(source for item in found.sources if (source := _discovered(config, item)) is not None)
-    return Resolved(sources, discovered=True, notes=found.notes, images=found.images)
+    sources = _discovered(config, found)
+    return Resolved(sources, discovered=True, notes=_notes(config, found), images=found.images)
 
 
 def describe_sources(config: Config) -> Described:
@@ -56,44 +57,41 @@ def describe_sources(config: Config) -> Described:
     Raises ConfigurationError when the stack cannot be read or has no database.
     """
     if config.sources is not None:
-        return Described([_described(item) for item in _named(config)])
+        named = _named(config)
+        return Described([_described(item) for item in named.sources], named.notes)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
-    everything = [item.to_json() for item in (*found.sources, *(each.source for each in found.unsupported))]
+    everything: list[dict[str, Any]] = [
+        item.to_json() for item in (*found.sources, *(each.source for each in found.unsupported))
+    ]
+    for source in _discovered(config, found):
+        if source.type == FILES:
+            everything.append(_described(source))
+        elif source.target is not None:
+            next(item for item in everything if item["name"] == source.name).update(describe_server(source))
     try:
         _refuse_unsupported(config, found)
     except ConfigurationError as error:
-        return Described(everything, found.notes, error)
-    return Described(everything, found.notes)
+        return Described(everything, _notes(config, found), error)
+    return Described(everything, _notes(config, found))
 
 
-def _named(config: Config) -> tuple[Source, ...]:
-    why = f"named under sources in {config.file}"
-    return tuple(
-        Source(item.name, item.type, item.path, item.service, why, target=_target(config, item))
-        for item in config.sources or ()
-    )
+def _notes(config: Config, found: Discovery) -> tuple[str, ...]:
+    return (*found.notes, *notes_on(found.belongings)) if config.files.enabled else found.notes
 
 
-def _described(source: Source) -> dict[str, str]:
-    where = {"path": str(source.path)} if source.target is None else {"schema": source.target.schema}
-    return {"name": source.name, "type": source.type, **where, "why": source.why}
+def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
+    databases = tuple(database for item in found.sources if (database := _database(config, item)) is not None)
+    if not config.files.enabled:
+        return databases
+    return (*databases, files_source(config, databases, found.belongings))
 
 
-def _discovered(config: Config, item: DiscoveredSource) -> Source | None:
-    """Return the source that discovery has found, None for one whose place is not known."""
-    if item.endpoint is not None and item.schema is not None:
-        target = Target(
-            schema=item.schema,
-            user=item.endpoint.user,
-            password=item.endpoint.password,
-            host=item.endpoint.host,
-            port=item.endpoint.port,
-            service=item.endpoint.server_service,
-            reach=config.mysql_reach,
-            non_transactional=config.mysql_non_transactional,
-        )
+def _database(config: Config, item: DiscoveredSource) -> Source | None:
+    """Return the source that a discovered database is, None for one whose place is not known."""
+    target = discovered_target(config, item)
+    if target is not None:
         return Source(item.name, item.type, config.stack, item.service, item.why, target=target)
     if item.path is None:
         return None
@@ -101,21 +99,34 @@ def _discovered(config: Config, item: DiscoveredSource) -> Source | None:
     return Source(item.name, item.type, item.path, item.service, item.why, mount, item.container_path)
 
 
-def _target(config: Config, item: SourceSettings) -> Target | None:
-    """Return where the schema of a named source is, None for a file."""
-    if item.mysql is None:
-        return None
-    return Target(
-        schema=item.mysql.schema,
-        user=item.mysql.user,
-        password_file=item.mysql.password_file,
-        host=item.mysql.host,
-        port=item.mysql.port,
-        socket=item.mysql.socket,
-        service=item.service,
-        reach=item.mysql.reach or config.mysql_reach,
-        non_transactional=config.mysql_non_transactional,
-    )
+def _named(config: Config) -> Resolved:
+    """Return the sources that the configuration names; the files of a stack still are what its services see."""
+    why = f"named under sources in {config.file}"
+    wanted = config.sources or ()
+    sources = [
+        Source(item.name, item.type, item.path, item.service, why, target=named_target(config, item))
+        for item in wanted
+        if item.type != FILES
+    ]
+    if len(sources) == len(wanted):
+        return Resolved(tuple(sources), discovered=False)
+    from tracker_backup.stack.discovery import Belongings, find_belongings
+
+    try:
+        belongings = find_belongings(config.stack)
+        notes = notes_on(belongings)
+    except ConfigurationError as error:
+        unknown = f"files: what the services mount is not known, so only {config.stack} and files.extra_paths are taken"
+        belongings, notes = Belongings(), (f"{unknown}: {error.message}",)
+    files = files_source(config, sources, belongings, why=why)
+    return Resolved((*sources, files), discovered=False, notes=notes)
+
+
+def _described(source: Source) -> dict[str, Any]:
+    if source.target is not None:
+        return {"name": source.name, "type": source.type, **describe_server(source), "why": source.why}
+    described = {"name": source.name, "type": source.type, "path": str(source.path), "why": source.why}
+    return {**described, **describe_files(source)} if source.type == FILES else described
 
 
 def _refuse_unsupported(config: Config, found: Discovery) -> None:

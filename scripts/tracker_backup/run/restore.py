@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, RestoreError, SourceError, UsageError
 from tracker_backup.run.artifact import read_back
-from tracker_backup.sources.registry import driver_for
+from tracker_backup.sources.registry import driver_for, unfolder_for
 from tracker_backup.system.files import (
     FLUSH_BYTES,
     create_private,
     flush_and_drop,
     fsync_directory,
     make_private_directory,
+    remove_tree,
     write_all,
 )
 from tracker_backup.system.space import require_room
@@ -52,7 +54,7 @@ def restore_to(backup: Backup, directory: Path, sources: Sequence[str] | None, r
     _refuse_existing(list(targets.values()))
     try:
         make_private_directory(directory)
-        require_room([(directory, artifact.raw_bytes, artifact.source) for artifact in artifacts])
+        require_room([(directory, room_for(artifact), artifact.source) for artifact in artifacts])
         return [_restore_one(backup, artifact, targets[artifact.source], reporter) for artifact in artifacts]
     except SourceError as error:
         raise RestoreError(
@@ -123,17 +125,41 @@ def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Rep
     unpack(artifact, backup.path / artifact.file, temporary, reporter.progress)
     try:
         reporter.phase("check", artifact.source)
-        result = driver_for(artifact.type).start_check(temporary, full=False, low_priority=False).result()
+        check = driver_for(artifact.type).start_check(temporary, full=False, low_priority=False, facts=artifact.engine)
+        result = check.result()
         if result.ok is False:
             raise CheckFailedError(
                 f"{artifact.source} from {backup.id} fails {result.check}: {'; '.join(result.messages)}",
                 hint="restore another backup: tracker-backup list",
             )
-        _put_in_place(temporary, target)
+        unfold = unfolder_for(artifact.type)
+        if unfold is None:
+            _put_in_place(temporary, target)
+        else:
+            for loss in _unfold_in_place(temporary, target, partial(unfold, facts=artifact.engine)):
+                reporter.warn(f"{artifact.source}: {loss}")
     finally:
         temporary.unlink(missing_ok=True)
     fsync_directory(target.parent)
     return Restored(artifact, target, result)
+
+
+def _unfold_in_place(temporary: Path, target: Path, unfold: Callable[[Path, Path], list[str]]) -> list[str]:
+    """Make a directory of a raw copy under another name first: under its own it is whole; return what was lost."""
+    directory = temporary.with_name(f"{temporary.name}.d")
+    lost = unfold(temporary, directory)
+    try:
+        _refuse_existing([target])
+        directory.rename(target)
+    except BaseException:
+        remove_tree(directory)
+        raise
+    return lost
+
+
+def room_for(artifact: Artifact) -> int:
+    """Return the bytes that unpacking needs: what is taken out of an archive lies beside it for a while."""
+    return artifact.raw_bytes * (1 if unfolder_for(artifact.type) is None else 2)
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:

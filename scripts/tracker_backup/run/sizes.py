@@ -30,7 +30,7 @@ def compare_size(artifact: Artifact, earlier: Sequence[Manifest]) -> Artifact:
 
     sizes, since = _sizes(artifact, earlier)
     if not sizes:
-        return replace(artifact, sizes_since=since)
+        return artifact
     usual = int(median(sizes[-COMPARED_WITH:]))
     dropped = artifact.raw_bytes < _LEAST_PART * usual
     return replace(artifact, usual_raw_bytes=usual, size_drop=dropped, sizes_since=since)

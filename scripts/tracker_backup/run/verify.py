@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError
 from tracker_backup.run.artifact import hash_file
-from tracker_backup.run.restore import unpack
+from tracker_backup.run.restore import room_for, unpack
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.space import require_room
 
@@ -61,7 +61,7 @@ def _stored(backup: Backup, artifact: Artifact, reporter: Reporter) -> Finding:
 
 def _unpacked(backup: Backup, artifact: Artifact, repository: Repository, reporter: Reporter) -> Finding:
     with repository.scratch() as directory:
-        require_room([(directory, artifact.raw_bytes, f"unpacking {artifact.source}")])
+        require_room([(directory, room_for(artifact), f"unpacking {artifact.source}")])
         raw = directory / artifact.source
         try:
             unpack(artifact, backup.path / artifact.file, raw, reporter.progress)
@@ -72,7 +72,8 @@ def _unpacked(backup: Backup, artifact: Artifact, repository: Repository, report
 
 def _checked(backup: Backup, artifact: Artifact, raw: Path, reporter: Reporter) -> Finding:
     reporter.phase("check", f"{backup.id}/{artifact.source}")
-    result = driver_for(artifact.type).start_check(raw, full=True, low_priority=False).result()
+    check = driver_for(artifact.type).start_check(raw, full=True, low_priority=False, facts=artifact.engine)
+    result = check.result()
     said = "; ".join(result.messages)
     if result.ok:
         return Finding(backup.id, artifact.source, ok=True, what=f"checksums agree, {result.check} {said}")

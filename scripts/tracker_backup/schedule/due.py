@@ -9,27 +9,11 @@ backups are.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
 
-from tracker_backup.schedule.expression import either_day_counts, normalized
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tracker_backup.schedule.expression import wall_times
 
 _LONGEST = timedelta(days=3700)
 """How far back a schedule's last time is looked for: leap days can be eight years apart."""
-_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  wall-clock time has no zone
-
-
-def never_fires(schedule: str) -> bool:
-    """Tell whether an expression that reads well names no day of the calendar, as February 31 does."""
-    from croniter import CroniterBadDateError
-
-    try:
-        next(_wall_times(schedule, _ANY_DAY))
-    except CroniterBadDateError:
-        return True
-    return False
 
 
 def next_run(schedule: str, now: datetime, *, zone: tzinfo | None = None) -> datetime:
@@ -38,7 +22,7 @@ def next_run(schedule: str, now: datetime, *, zone: tzinfo | None = None) -> dat
     `now` is an aware time; `zone` is the zone of cron's clock, the host's own when None. The result is aware, too,
     and in that zone.
     """
-    for wall in _wall_times(schedule, _wall_clock(now, zone)):
+    for wall in wall_times(schedule, _wall_clock(now, zone)):
         instant = _instant(wall, zone)
         if instant > now:
             return instant.astimezone(zone)
@@ -78,16 +62,6 @@ def period_seconds(schedule: str, now: datetime, *, zone: tzinfo | None = None) 
     # Subtracting two times in one zone would compare wall clocks, an hour off when the clock changed between them.
     moments = [moment.astimezone(UTC) for moment in (before, last, after)]
     return max(moments[1] - moments[0], moments[2] - moments[1]).total_seconds()
-
-
-def _wall_times(schedule: str, start: datetime) -> Iterator[datetime]:
-    """Yield the wall-clock times after `start` that the expression matches, ascending, without end."""
-    from croniter import croniter
-
-    schedule = normalized(schedule)
-    times = croniter(schedule, start, ret_type=datetime, day_or=either_day_counts(schedule))
-    while True:
-        yield times.get_next(datetime)
 
 
 def _wall_clock(moment: datetime, zone: tzinfo | None) -> datetime:

@@ -8,6 +8,11 @@ only the common ground is allowed: five fields of numbers, names, ranges, lists 
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WORDS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 """Cron's words for common schedules. `@reboot` is none of them: it names no time."""
@@ -19,6 +24,7 @@ _FIELD = re.compile(rf"\*(?:/[0-9]{{1,2}})?|{_RANGE}(?:,{_RANGE})*")
 _ORDINARY = re.compile(r"[0-5]?[0-9] (?:[01]?[0-9]|2[0-3]) \* \* [*0-7]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FIELDS = 5
+_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  wall-clock time has no zone
 _EVERY = tuple(frozenset(values) for values in (range(60), range(24), range(1, 32), range(1, 13), range(7)))
 
 
@@ -120,7 +126,26 @@ def _written(schedule: str) -> str | None:
         return None
 
 
-def _never(schedule: str) -> str | None:
-    from tracker_backup.schedule import due
+def wall_times(schedule: str, start: datetime) -> Iterator[datetime]:
+    """Yield the wall-clock times after `start` that a valid expression matches, ascending, without end."""
+    from croniter import croniter
 
-    return "no calendar has such a day: it would never run" if due.never_fires(schedule) else None
+    schedule = normalized(schedule)
+    times = croniter(schedule, start, ret_type=datetime, day_or=either_day_counts(schedule))
+    while True:
+        yield times.get_next(datetime)
+
+
+def never_fires(schedule: str) -> bool:
+    """Tell whether an expression that reads well names no day of the calendar, as February 31 does."""
+    from croniter import CroniterBadDateError
+
+    try:
+        next(wall_times(schedule, _ANY_DAY))
+    except CroniterBadDateError:
+        return True
+    return False
+
+
+def _never(schedule: str) -> str | None:
+    return "no calendar has such a day: it would never run" if never_fires(schedule) else None

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from tracker_backup.sources.files.selection import Scope
     from tracker_backup.sources.mysql.target import Target
 
 
@@ -18,8 +19,9 @@ class Source:
     """One thing to back up, on this host, now.
 
     `why` is a sentence for people: how it was found. `mount` is `file` where a container sees the single file and
-    not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`. A schema on a server
-    has a `target`; its `path` is the stack's directory then, in whose containers the server is looked for.
+    not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`. `scope` is what a
+    source of type `files` takes. A schema on a server has a `target`; its `path` is the stack's directory then, in
+    whose containers the server is looked for.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Source:
     why: str = ""
     mount: str = "directory"
     container_path: str | None = None
+    scope: Scope | None = field(default=None, repr=False)
     target: Target | None = None
 
     @property
@@ -41,18 +44,19 @@ class Source:
 class CopyContext:
     """What a driver needs to take a snapshot.
 
-    `directory` is private and empty; `deadline` is a moment of the monotonic clock; `progress` is told bytes done
-    and bytes in all, `note` what a person should know; `last_rate` is the rate of an earlier copy in bytes per second,
-    where there was one, `last_clone_seconds` how long a clone has held the lock. `stack` and `state_directory` are
-    where a service to pause is looked for and noted; `when_busy` is `pause` or `refuse`; `switch_to_wal` asks for the
-    switch before the copy; `max_silence_seconds` is how long a dump may stand still; with `full_check` a streaming
-    driver gathers what its full check compares with.
+    `directory` is private and empty; `deadline` is a moment of the monotonic clock; `progress` is told bytes done and
+    bytes in all, `note` what a person should know, `warn` what needs a person's eye; `last_rate` is the rate of an
+    earlier copy in bytes per second, where there was one, `last_clone_seconds` how long a clone has held the lock.
+    `stack` and `state_directory` are where a service to pause is looked for and noted; `when_busy` is `pause` or
+    `refuse`; `switch_to_wal` asks for the switch before the copy; `max_silence_seconds` is how long a dump may stand
+    still; with `full_check` a streaming driver gathers what its full check compares with.
     """
 
     directory: Path
     deadline: float
     progress: Callable[[int, int], None]
     note: Callable[[str], None]
+    warn: Callable[[str], None]
     stack: Path
     state_directory: Path
     rate_limit_bytes_per_second: float = 0
@@ -126,7 +130,10 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the next copy will cost: seconds in all, of waiting writes, of a frozen service; `advice` on paying less."""
+    """What the next copy will cost: seconds in all, of waiting writes, of a frozen service.
+
+    `advice` is on paying less, `detail` what there is to know besides.
+    """
 
     method: str
     raw_bytes: int
@@ -134,6 +141,7 @@ class Forecast:
     stall_seconds: float
     pause_seconds: float
     advice: str = ""
+    detail: str = ""
 
 
 class RunningCheck(Protocol):
@@ -164,8 +172,10 @@ class Driver(Protocol):
         Raises what :meth:`take` would raise before it copies.
         """
 
-    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> RunningCheck:
-        """Start the engine's own check of a raw copy that nobody else uses."""
+    def start_check(
+        self, path: Path, *, full: bool, low_priority: bool, facts: Mapping[str, Any] | None = None
+    ) -> RunningCheck:
+        """Start the engine's own check of a raw copy that nobody else uses; `facts` are its snapshot's, in `engine`."""
 
     def estimate_bytes(self, source: Source) -> int:
         """Return an upper estimate of the raw copy's size in bytes."""
@@ -209,8 +219,10 @@ class StreamingDriver(Protocol):
         Raises what :meth:`stream` would raise before it copies.
         """
 
-    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> RunningCheck:
-        """Start the check of a copy that was unpacked into a file."""
+    def start_check(
+        self, path: Path, *, full: bool, low_priority: bool, facts: Mapping[str, Any] | None = None
+    ) -> RunningCheck:
+        """Start the check of a copy that was unpacked into a file; `facts` are the manifest's, in `engine`."""
 
     def estimate_bytes(self, source: Source) -> int:
         """Return an estimate of the raw copy's size in bytes."""

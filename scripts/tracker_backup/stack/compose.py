@@ -5,16 +5,18 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import reading
-from tracker_backup.stack.composefile import Context, EnvFileReference, ServiceDraft, parse_services
-from tracker_backup.stack.envfile import EnvFile, parse_env
+from tracker_backup.stack.composition import Composition, read_env_files
+from tracker_backup.stack.context import Context
+from tracker_backup.stack.deployment import Deployment
+from tracker_backup.stack.finishing import finish_services, finish_volumes
 from tracker_backup.stack.interpolation import interpolate
-from tracker_backup.stack.model import Project, Service, Variable
-from tracker_backup.stack.yamlfile import parse_yaml
+from tracker_backup.stack.model import Project
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """The names that Compose looks for, the first that is there wins."""
@@ -26,68 +28,126 @@ OVERRIDE_NAMES = (
 )
 
 
-def load_project(directory: Path) -> Project:
-    """Read the Compose project in `directory`, an absolute path.
+def load_project(directory: Path, deployment: Deployment | None = None) -> Project:
+    """Read the Compose project in `directory`, an absolute path, and with what its containers say it was started.
 
     The environment of this process takes no part: cron's is not that of whoever started the stack.
     Raises ConfigurationError when the directory or a Compose file is missing, unreadable, malformed, or uses what is
-    not supported yet.
+    not supported.
     """
     present = reading.list_names(directory)
-    env = _read_env(directory)
-    names, notes = choose_files(present, env.values, directory)
-    files = tuple(directory / name for name in names)
-    documents = [parse_yaml(reading.read_text(file), file=str(file)) for file in files]
-    name = project_name(documents, env.values, directory)
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
-    variables = {"PWD": str(directory), "HOME": str(home), "COMPOSE_PROJECT_NAME": name, **env.values}
-    context = Context(directory, home, variables, missing=dict.fromkeys(env.missing))
-    drafts: dict[str, ServiceDraft] = {}
-    for file, document in zip(files, documents, strict=True):
-        for service, draft in parse_services(document, file, context).items():
-            drafts.setdefault(service, ServiceDraft()).merge(draft)
-    if not drafts:
-        raise ConfigurationError(f"{files[0]} has no services")
-    services = {service: _finish(service, draft, context) for service, draft in drafts.items()}
-    notes += _notes_on_variables(context, env.values)
-    return Project(name, directory, files, services, tuple(notes))
+    context = Context(directory, home, {"PWD": str(directory), "HOME": str(home)}, directory)
+    notes: list[str] = []
+    env = _environment(directory, deployment, context, notes)
+    choice = _choice(present, env, directory, deployment, notes)
+    context.directory = choice.directory
+    if choice.directory != directory:
+        # Compose looks there as well; what the first .env says goes before.
+        context.variables = {**context.variables, **env}
+        env = {**read_env_files([choice.directory / ".env"], context, required=False, said=".env").values, **env}
+    composition = Composition()
+    documents = [composition.document(file, choice.said) for file in choice.files]
+    name = deployment.project if deployment else project_name(documents, env, choice.directory)
+    context.variables = {**context.variables, "COMPOSE_PROJECT_NAME": name, **env}
+    content = composition.compose(choice.files, context, choice.said)
+    if not content.services:
+        raise ConfigurationError(f"{choice.files[0]} has no services")
+    services = finish_services(content, context)
+    notes += _notes_on_variables(context, env)
+    return Project(
+        name=name,
+        directory=choice.directory,
+        files=tuple(composition.files),
+        env_files=tuple(context.env_files),
+        services=services,
+        notes=tuple(notes),
+        volumes=finish_volumes(content, name),
+        profiles=_profiles(env),
+    )
 
 
-def choose_files(present: frozenset[str], env: Mapping[str, str], directory: Path) -> tuple[tuple[str, ...], list[str]]:
-    """Return the names of the Compose files, in the order in which they are merged, and notes.
+@dataclass(frozen=True)
+class Choice:
+    """The Compose files in the order in which they are merged, the project's directory, and what said so."""
 
-    `present` are the names in the stack's directory, `env` the values of .env, whose COMPOSE_FILE is followed.
+    files: tuple[Path, ...]
+    directory: Path
+    said: str
+    notes: tuple[str, ...] = ()
+
+
+def _environment(directory: Path, deployment: Deployment | None, context: Context, notes: list[str]) -> dict[str, str]:
+    """Return the values of .env, or of the files that the stack was started with in its place."""
+    files, usual = (deployment.env_files if deployment else ()), (directory / ".env",)
+    gone = [str(file) for file in files if not reading.exists(file)]
+    if gone and files != usual:
+        notes.append(f"the stack was started with {', '.join(gone)}, which does not exist any more: .env is read")
+    if not files or gone:
+        files = usual
+    if files != usual:
+        notes.append(
+            f"in place of .env, {', '.join(map(context.called, files))} is read: the stack was started with it"
+        )
+    return read_env_files(files, context, required=False, said="the stack").values
+
+
+def _choice(
+    present: frozenset[str], env: Mapping[str, str], directory: Path, deployment: Deployment | None, notes: list[str]
+) -> Choice:
+    """Return the files that the stack was started with, as its containers say, else those that Compose would take."""
+    files = deployment.files if deployment else ()
+    gone = [str(file) for file in files if not reading.exists(file)]
+    if files and not gone:
+        if any(file.parent != directory or file.name not in (*FILE_NAMES, *OVERRIDE_NAMES) for file in files):
+            called = ", ".join(os.path.relpath(file, directory) for file in files)
+            notes.append(f"the Compose files are {called}: the stack was started with them")
+        return Choice(files, directory, "the labels of the stack's containers")
+    choice = choose_files(present, env, directory)
+    notes += choice.notes
+    if gone:
+        called = ", ".join(file.name for file in choice.files)
+        notes.append(
+            f"the stack was started with {', '.join(gone)}, which does not exist any more: {called} is read; "
+            "`docker compose up -d` makes its containers anew"
+        )
+    return choice
+
+
+def choose_files(present: frozenset[str], env: Mapping[str, str], directory: Path) -> Choice:
+    """Return the Compose files that Compose takes in a directory where `present` are the names.
+
+    `env` are the values of .env, whose COMPOSE_FILE is followed.
     Raises ConfigurationError when there is none.
     """
     if env.get("COMPOSE_FILE"):
-        return _files_of_variable(env, directory), []
+        return _files_of_variable(env, directory)
     found = [name for name in FILE_NAMES if name in present]
     overrides = [name for name in OVERRIDE_NAMES if name in present]
     if not found:
         raise ConfigurationError(
             f"there is no Compose file in {directory}; looked for {', '.join(FILE_NAMES)}",
             hint="`stack:` in the configuration (tracker_backup_stack_dir for the role) must name the directory "
-            "with the Compose file",
+            "with the Compose file; a COMPOSE_FILE in its .env is followed",
         )
-    notes = [
+    notes = tuple(
         f"{directory} has several of them: {', '.join(names)}; Compose takes {names[0]}"
         for names in (found, overrides)
         if len(names) > 1
-    ]
-    return (found[0], *overrides[:1]), notes
-
-
-def _files_of_variable(env: Mapping[str, str], directory: Path) -> tuple[str, ...]:
-    names = tuple(
-        os.path.normpath(name) for name in env["COMPOSE_FILE"].split(env.get("COMPOSE_PATH_SEPARATOR") or ":")
     )
-    if any("/" in name for name in names):
-        # The first file's directory would become the project's, and relative paths with it.
+    files = tuple(directory / name for name in (found[0], *overrides[:1]))
+    return Choice(files, directory, "the stack", notes)
+
+
+def _files_of_variable(env: Mapping[str, str], directory: Path) -> Choice:
+    """Return the files of COMPOSE_FILE; the first one's directory is the project's, as for Compose."""
+    names = env["COMPOSE_FILE"].split(env.get("COMPOSE_PATH_SEPARATOR") or ":")
+    files = tuple(Path(os.path.normpath(directory / name)) for name in names if name)
+    if not files:
         raise ConfigurationError(
-            f"{directory / '.env'}: COMPOSE_FILE names a file outside {directory}, which is not supported yet",
-            hint="name the databases under `sources:` in the configuration instead",
+            f"{directory / '.env'}: COMPOSE_FILE names no file", hint="correct it, or leave it out"
         )
-    return names
+    return Choice(files, files[0].parent, f"COMPOSE_FILE in {directory / '.env'}")
 
 
 def project_name(documents: list[Any], env: Mapping[str, str], directory: Path) -> str:
@@ -98,45 +158,9 @@ def project_name(documents: list[Any], env: Mapping[str, str], directory: Path) 
     return re.sub(r"[^-_a-z0-9]", "", name.lower()).lstrip("-_")
 
 
-def _read_env(directory: Path) -> EnvFile:
-    file = directory / ".env"
-    text = reading.read_text_if_there(file)
-    return EnvFile({}, ()) if text is None else parse_env(text, file=str(file))
-
-
-def _finish(name: str, draft: ServiceDraft, context: Context) -> Service:
-    """Return the service with its environment files read; `environment:` wins over them, later files over earlier."""
-    variables: dict[str, Variable] = {}
-    for reference in draft.env_files:
-        variables.update(_read_env_file(name, reference, context))
-    for variable, value in draft.variables.items():
-        if value is not None:
-            variables[variable] = value
-        elif variable in context.variables:
-            variables[variable] = Variable(context.variables[variable], ".env")
-    return Service(
-        name=name,
-        image=draft.image,
-        container_name=draft.container_name,
-        working_dir=draft.working_dir,
-        variables=variables,
-        mounts=tuple(draft.mounts.values()),
-        hostname=draft.hostname,
-        aliases=tuple(draft.aliases),
-        links=draft.links,
-    )
-
-
-def _read_env_file(service: str, reference: EnvFileReference, context: Context) -> dict[str, Variable]:
-    text = reading.read_text_if_there(reference.path)
-    if text is None:
-        if reference.required:
-            raise ConfigurationError(f"service {service}: its env_file {reference.path} does not exist")
-        return {}
-    parsed = parse_env(text, file=str(reference.path), environment=context.variables)
-    context.missing.update(dict.fromkeys(parsed.missing))
-    origin = os.path.relpath(reference.path, context.directory)
-    return {name: Variable(value, origin, from_env_file=True) for name, value in parsed.values.items()}
+def _profiles(env: Mapping[str, str]) -> tuple[str, ...] | None:
+    given = env.get("COMPOSE_PROFILES")
+    return None if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 def _notes_on_variables(context: Context, env: Mapping[str, str]) -> list[str]:

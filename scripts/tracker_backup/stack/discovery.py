@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import paths, reading, torrust
-from tracker_backup.stack.compose import load_project
 from tracker_backup.stack.endpoint import Endpoint
 from tracker_backup.stack.examination import SOURCES_HINT, Finding, ReadIfThere, examine
-from tracker_backup.stack.hostmounts import host_mounts
+from tracker_backup.stack.hostmounts import belongings, host_mounts
 from tracker_backup.stack.model import Project, Service
-from tracker_backup.stack.result import DiscoveredSource, Discovery, HostMount, Unsupported
+from tracker_backup.stack.result import Belongings, DiscoveredSource, Discovery, HostMount, Unsupported
+from tracker_backup.stack.survey import survey
 
 __all__ = [
+    "Belongings",
     "DiscoveredSource",
     "Discovery",
     "HostMount",
     "Unsupported",
     "discover",
+    "find_belongings",
     "find_databases",
     "find_environment",
     "find_mounts",
@@ -38,7 +39,7 @@ def discover(stack_directory: Path) -> Discovery:
 
     Raises ConfigurationError when no database is found, or when something in the stack cannot be read or understood.
     """
-    return find_databases(_load(stack_directory), reading.read_text_if_there)
+    return find_databases(survey(stack_directory), reading.read_text_if_there)
 
 
 def find_mounts(stack_directory: Path) -> tuple[HostMount, ...]:
@@ -46,7 +47,15 @@ def find_mounts(stack_directory: Path) -> tuple[HostMount, ...]:
 
     Raises ConfigurationError when the stack's Compose files cannot be read or understood.
     """
-    return host_mounts(_load(stack_directory))
+    return host_mounts(survey(stack_directory))
+
+
+def find_belongings(stack_directory: Path) -> Belongings:
+    """Return what of the host belongs to a stack, also where it has no database.
+
+    Raises ConfigurationError when the stack's Compose files cannot be read or understood.
+    """
+    return belongings(survey(stack_directory))
 
 
 def find_environment(stack_directory: Path, service: str) -> dict[str, str]:
@@ -54,14 +63,10 @@ def find_environment(stack_directory: Path, service: str) -> dict[str, str]:
 
     Raises ConfigurationError when the stack's Compose files cannot be read, or have no such service.
     """
-    project = _load(stack_directory)
+    project = survey(stack_directory)
     if service not in project.services:
         raise ConfigurationError(f"the stack {project.directory} has no service {service}")
     return project.services[service].environment
-
-
-def _load(stack_directory: Path) -> Project:
-    return load_project(Path(os.path.abspath(stack_directory)))  # noqa: PTH100 - by text, links are left alone
 
 
 def find_databases(project: Project, read: ReadIfThere) -> Discovery:
@@ -70,15 +75,7 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
     Raises ConfigurationError with all that is wrong with the services.
     """
     notes, errors, findings = list(project.notes), list[ConfigurationError](), list[Finding]()
-    services = [(service, torrust.recognise(service)) for service in project.services.values()]
-    present = {recognised.product.label for _, recognised in services if recognised and recognised.certain}
-    for service, recognised in services:
-        if recognised is None:
-            continue
-        if _unreached(service, recognised):
-            if recognised.product.label not in present:
-                notes.append(_passed_over(service, recognised))
-            continue
+    for service, recognised in _candidates(project, notes):
         try:
             finding = examine(project, service, recognised, read, notes)
         except ConfigurationError as error:
@@ -87,7 +84,8 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
             else:
                 notes.append(f"service {service.name} was passed over: {error.message}")
         else:
-            findings += [replace(finding, certain=recognised.certain)] if finding else []
+            if finding:
+                findings.append(replace(finding, certain=recognised.certain, by_image=recognised.by_image))
     if errors:
         raise _all_in_one(errors)
     notes += _unused_servers(project, findings)
@@ -95,6 +93,34 @@ def find_databases(project: Project, read: ReadIfThere) -> Discovery:
     if not kept:
         raise _nothing_found(project, notes)
     return _discovery(project, kept, notes)
+
+
+def _candidates(project: Project, notes: list[str]) -> list[tuple[Service, torrust.Recognised]]:
+    """Return the services that are looked into; `notes` says why others that look like one are not."""
+    services = [(service, torrust.recognise(service)) for service in project.services.values()]
+    known = [(service, recognised) for service, recognised in services if recognised]
+    present = {recognised.product.label for _, recognised in known if recognised.certain}
+    candidates = []
+    for service, recognised in known:
+        used = _in_use(project, service)
+        if used is False:
+            profiles = ", ".join(service.profiles)
+            notes.append(f"service {service.name} is in no profile that is enabled ({profiles}): passed over")
+        elif not _unreached(service, recognised):
+            candidates.append((service, recognised if used else replace(recognised, certain=False)))
+        elif recognised.product.label not in present:
+            notes.append(_passed_over(service, recognised))
+    return candidates
+
+
+def _in_use(project: Project, service: Service) -> bool | None:
+    """Tell whether the service is used: enabled by a profile, or there is a container; None where nothing says so."""
+    enabled = project.profiles or ()
+    if not service.profiles or "*" in enabled or set(enabled) & set(service.profiles):
+        return True
+    if project.started is None:
+        return None if project.profiles is None else False
+    return service.name in project.started
 
 
 def _unreached(service: Service, recognised: torrust.Recognised) -> bool:
@@ -132,9 +158,9 @@ def _all_in_one(errors: list[ConfigurationError]) -> ConfigurationError:
 
 
 def _without_repeats(findings: list[Finding], notes: list[str]) -> list[Finding]:
-    """Return each database once, in the order found; of services that name the same one, the first certain one's."""
+    """Return each database once, in the order found; of services that name the same one, the likeliest that writes."""
     kept: list[Finding] = []
-    for finding in sorted(findings, key=lambda finding: not finding.certain):
+    for finding in sorted(findings, key=lambda finding: (not finding.by_image, not finding.certain)):
         first = next((other for other in kept if _same(other, finding)), None)
         if first is None:
             kept.append(finding)
@@ -176,6 +202,7 @@ def _discovery(project: Project, findings: list[Finding], notes: list[str]) -> D
         files=project.files,
         images=images,
         mounts=host_mounts(project),
+        belongings=belongings(project),
     )
 
 

@@ -55,6 +55,26 @@ def parse_env(text: str, *, file: str, environment: Mapping[str, str] = _NOTHING
     return _Parser(text, file, environment).parse()
 
 
+def parse_raw_env(text: str, *, file: str, environment: Mapping[str, str] = _NOTHING) -> EnvFile:
+    """Parse the text of an environment file of the format `raw`: what stands behind the first = is the value, whole.
+
+    Raises ConfigurationError for a line whose name is empty or has blanks in it.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.removesuffix("\r").lstrip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, equals, value = stripped.partition("=")
+        if not name or re.search(r"\s", name):
+            raise ConfigurationError(f"{file}, line {number}: expected NAME=value", hint="comments begin with #")
+        if equals:
+            values[name] = value
+        elif name in environment:
+            values[name] = environment[name]
+    return EnvFile(values, ())
+
+
 class _Parser:
     def __init__(self, text: str, file: str, environment: Mapping[str, str]) -> None:
         self._text = text

@@ -12,6 +12,7 @@ from tracker_backup.stack import databases, paths, torrust
 from tracker_backup.stack.endpoint import endpoint_of
 from tracker_backup.stack.model import Mount, Project, Service
 from tracker_backup.stack.result import DiscoveredSource, SourceType
+from tracker_backup.stack.volumes import docker_name
 
 ReadIfThere = Callable[[Path], str | None]
 SOURCES_HINT = "or name the databases under `sources:` in the configuration, which replaces discovery"
@@ -24,6 +25,7 @@ class Finding:
     source: DiscoveredSource
     reason: str | None = None  # why it is not supported
     certain: bool = True  # as torrust.Recognised has it
+    by_image: bool = False
 
 
 def examine(
@@ -36,9 +38,6 @@ def examine(
     """
     product = recognised.product
     reference = torrust.reference(service, product)
-    place = paths.locate(reference.path, service.mounts)
-    if reference.inline is None and isinstance(place, paths.NotOnHost) and place.mount and place.mount.kind == "volume":
-        return _configuration_on_volume(service, reference, place.mount)
     configuration = _configuration(service, product, reference, read)
     if configuration.note:
         notes.append(configuration.note)
@@ -70,7 +69,7 @@ def _configuration(
     brought = f"the defaults of the {product.label}'s image"
     place = paths.locate(reference.path, service.mounts)
     if isinstance(place, paths.NotOnHost):
-        return _Configuration(brought)
+        return _off_host(service, reference, place.mount) or _Configuration(brought)
     text = read(place.path)
     if text is not None:
         return _Configuration(str(place.path), databases.parse_toml(text, where=str(place.path)))
@@ -92,12 +91,17 @@ def _place(project: Project, service: Service, setting: databases.DatabaseSettin
     why += f"; its database is the SQLite file {setting.path} ({setting.origin})"
     place = paths.locate(setting.path, service.mounts)
     if isinstance(place, paths.OnHost):
-        why += f"; on the host that is {place.path}, through the bind mount at {place.mount.target}"
+        why += f"; on the host that is {place.path}, {_through(project, place.mount)}"
         return Finding(DiscoveredSource(name, "sqlite", name, why, place.path, None, place.scope, setting.path))
     if place.mount is None or place.mount.kind == "tmpfs":
         raise _in_the_container(service, setting, place.mount)
-    source = DiscoveredSource(name, "sqlite", name, why, container_path=setting.path)
-    return Finding(source, _on_volume(f"its database {setting.path}", place.mount))
+    raise _out_of_reach(service, f"its database {setting.path} ({setting.origin})", place.mount)
+
+
+def _through(project: Project, mount: Mount) -> str:
+    if mount.kind == "volume":
+        return f"on the volume {docker_name(project, mount)} at {mount.target}"
+    return f"through the bind mount at {mount.target}"
 
 
 def _on_server(project: Project, service: Service, setting: databases.DatabaseSetting, why: str) -> Finding:
@@ -118,15 +122,27 @@ def _on_server(project: Project, service: Service, setting: databases.DatabaseSe
     return Finding(source, f"{label}: found, not yet supported")
 
 
-def _configuration_on_volume(service: Service, reference: torrust.Reference, mount: Mount) -> Finding:
-    why = f"service {service.name} is configured by {reference.path} ({reference.said})"
-    source = DiscoveredSource(service.name, "sqlite", service.name, why)
-    return Finding(source, _on_volume(f"its configuration {reference.path}", mount))
+def _off_host(service: Service, reference: torrust.Reference, mount: Mount | None) -> _Configuration | None:
+    """Return a configuration that stands in the Compose files, None where it is the image's own."""
+    if mount is None or mount.kind in ("tmpfs", "bind"):
+        return None
+    if mount.content is not None:
+        where = f"the config {mount.target} in the Compose files"
+        return _Configuration(where, databases.parse_toml(mount.content, where=f"service {service.name}, {where}"))
+    raise _out_of_reach(service, f"its configuration {reference.path} ({reference.said})", mount)
 
 
-def _on_volume(what: str, mount: Mount) -> str:
-    volume = f"the named volume {mount.source}" if mount.source else "an anonymous volume"
-    return f"{what} lies on {volume}: found, not yet supported; mount a directory of the host there, {SOURCES_HINT}"
+def _out_of_reach(service: Service, what: str, mount: Mount) -> ConfigurationError:
+    if mount.kind == "volume":
+        volume = f"the volume {mount.source}" if mount.source else "an anonymous volume"
+        return ConfigurationError(
+            f"service {service.name}: {what} lies on {volume}, which the host cannot reach: {mount.problem}",
+            hint=f"start the stack if it is not, mount a directory of the host there, {SOURCES_HINT}",
+        )
+    return ConfigurationError(
+        f"service {service.name}: {what} is mounted at {mount.target} from what is no file of the host",
+        hint=f"mount a file of the host there, {SOURCES_HINT}",
+    )
 
 
 def _in_the_container(service: Service, setting: databases.DatabaseSetting, mount: Mount | None) -> ConfigurationError:

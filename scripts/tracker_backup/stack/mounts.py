@@ -67,7 +67,9 @@ def _long(entry: dict[Any, Any], directory: Path, home: Path, where: str) -> Mou
             raise ConfigurationError(f"{where}: the bind mount at {target!r} has no source")
         source = host_path(source, directory=directory, home=home)
     read_only = entry.get("read_only", False) in (True, "true")
-    return Mount(kind, source, _target(target, where), read_only)
+    options = entry.get("volume")
+    subpath = options.get("subpath") if kind == "volume" and isinstance(options, dict) else None
+    return Mount(kind, source, _target(target, where), read_only, subpath=str(subpath or ""))
 
 
 def _target(target: str, where: str) -> str:

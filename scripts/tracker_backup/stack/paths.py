@@ -24,7 +24,7 @@ class OnHost:
 
 @dataclass(frozen=True)
 class NotOnHost:
-    """The path is not on a bind mount; `mount` (a volume, a tmpfs) covers it, or None does: the container's layer."""
+    """The host has no path for it; `mount` (a lost volume, a tmpfs) covers it, or None does: the container's layer."""
 
     mount: Mount | None
 
@@ -44,12 +44,13 @@ def locate(container_path: str, mounts: Sequence[Mount]) -> OnHost | NotOnHost:
     if not covering:
         return NotOnHost(None)
     longest = max(reversed(covering), key=lambda mount: len(mount.target))
-    if longest.kind != "bind":
+    host = longest.source if longest.kind == "bind" else longest.host
+    if not host:
         return NotOnHost(longest)
     rest = posixpath.relpath(path, longest.target)
     if rest == ".":
-        return OnHost(Path(longest.source), longest, "file")
-    return OnHost(Path(longest.source) / rest, longest, "directory")
+        return OnHost(Path(host), longest, "file")
+    return OnHost(Path(host) / rest, longest, "directory")
 
 
 def _covers(target: str, path: str) -> bool:

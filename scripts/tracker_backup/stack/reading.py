@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
 
+from tracker_backup.containers.inventory import VolumeFacts
 from tracker_backup.errors import ConfigurationError
 
+DOCKER_CONFIGURATION = Path("/etc/docker/daemon.json")
+DOCKER_ROOT = Path("/var/lib/docker")
+"""Where Docker keeps its data when its configuration names no other place."""
 MAX_BYTES = 4 * 1024 * 1024
 """No Compose, .env or TOML file is near this; what is larger is something else."""
 
@@ -46,6 +51,48 @@ def read_text_if_there(path: Path) -> str | None:
         line = content.count(b"\n", 0, error.start) + 1
         # Without its cause: the decoder's error carries the whole content.
         raise ConfigurationError(f"{path}, line {line}: not UTF-8 text") from None
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is something at a path; what cannot be looked at counts as there, and is told when read."""
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists() takes what cannot be looked at for missing
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
+def volumes_directory() -> Path:
+    """Return where Docker keeps its volumes, as its configuration has it: for when it cannot be asked itself.
+
+    Raises ConfigurationError when the configuration is there and cannot be read.
+    """
+    text = read_text_if_there(DOCKER_CONFIGURATION)
+    try:
+        given = json.loads(text) if text and text.strip() else {}
+        root = given.get("data-root") or given.get("graph") or str(DOCKER_ROOT)
+        return Path(root) / "volumes"
+    except (ValueError, TypeError, AttributeError):
+        raise ConfigurationError(f"{DOCKER_CONFIGURATION}: not the JSON that Docker reads", hint="correct it") from None
+
+
+def volume_on_disk(directory: Path, name: str) -> VolumeFacts | None:
+    """Return what Docker's own directory of volumes says of one, None when it is not there.
+
+    Raises ConfigurationError when that cannot be read.
+    """
+    if not exists(directory / name / "_data"):
+        return None
+    text = read_text_if_there(directory / name / "opts.json")
+    try:
+        given = json.loads(text) if text else {}
+        named = {"type": "MountType", "o": "MountOpts", "device": "MountDevice"}
+        options = {option: str(given[key]) for option, key in named.items() if given.get(key)}
+    except (ValueError, TypeError, AttributeError):
+        raise ConfigurationError(f"{directory / name / 'opts.json'} cannot be understood") from None
+    return VolumeFacts(name, "local", str(directory / name / "_data"), options)
 
 
 def list_names(directory: Path) -> frozenset[str]:

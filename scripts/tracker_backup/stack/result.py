@@ -62,7 +62,7 @@ class Unsupported:
 class HostMount:
     """A directory or file of the host at `path`, not looked at, that a service sees at `target`.
 
-    `volume` is the name that the Compose files give a named volume, None for bind mounts. `image` is the service's.
+    `volume` is the name by which Docker knows a volume, None for bind mounts. `image` is the service's.
     """
 
     path: Path
@@ -72,6 +72,26 @@ class HostMount:
     volume: str | None = None
     read_only: bool = False
     image: str | None = None
+
+
+@dataclass(frozen=True)
+class UnreachedVolume:
+    """A volume whose place on the host is not known; `volume` is Docker's name for it, None where it has none."""
+
+    volume: str | None
+    target: str
+    service: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What of the host belongs to a stack: the files that were read for it, and what its services see."""
+
+    files: tuple[Path, ...] = ()
+    env_files: tuple[Path, ...] = ()
+    mounts: tuple[HostMount, ...] = ()
+    unreached: tuple[UnreachedVolume, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,3 +105,4 @@ class Discovery:
     files: tuple[Path, ...]
     images: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[HostMount, ...] = ()
+    belongings: Belongings = Belongings()

@@ -54,10 +54,14 @@ _PRODUCTS = (TRACKER, INDEX)
 
 @dataclass(frozen=True)
 class Recognised:
-    """A service that is a `product`; not `certain` when only an env_file, which others may share, says so."""
+    """A service that is a `product`; not `certain` when only an env_file, which others may share, says so.
+
+    `by_image` tells that its image does, so that no other service is more likely the one that writes.
+    """
 
     product: Product
     certain: bool
+    by_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def recognise(service: Service) -> Recognised | None:
     """Return which product the service runs, by its image, its mounts or its variables; None for all other services."""
     for product in _PRODUCTS:
         if service.image and product.image.search(service.image):
-            return Recognised(product, certain=True)
+            return Recognised(product, certain=True, by_image=True)
     for product in _PRODUCTS:
         homes = (product.default_toml, posixpath.dirname(product.default_toml))
         if any(mount.target in homes for mount in service.mounts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,21 @@ _BOOLEAN_TAG = "tag:yaml.org,2002:bool"
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 _BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _MERGE = re.compile(r"^<<$")
+_OVERRIDE_TAG, _RESET_TAG = "!override", "!reset"
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """What stands behind the tag !override, or None behind !reset: it replaces what earlier files say."""
+
+    value: Any = field(repr=False)
 
 
 def parse_yaml(text: str, *, file: str) -> Any:
     """Return the document as dictionaries, lists, strings, booleans and None; anchors and merges are resolved.
 
+    The values of !override and !reset are `Replacing`.
     Numbers and dates stay strings: `22:22`, `0777` and `1.10` mean in YAML 1.1 what nobody wrote them for.
     Raises ConfigurationError with file and line, and without what stands there: it may be a password.
     """
@@ -58,11 +68,23 @@ def _loader_class() -> Any:
     loader.add_implicit_resolver(_NULL_TAG, _NULL, ["~", "n", "N", ""])
     loader.add_implicit_resolver(_BOOLEAN_TAG, _BOOLEAN, list("tTfF"))
     loader.add_implicit_resolver("tag:yaml.org,2002:merge", _MERGE, ["<"])
+    loader.add_constructor(_OVERRIDE_TAG, _replacing)
+    loader.add_constructor(_RESET_TAG, lambda _loader, _node: Replacing(None))
     return loader
 
 
+def _replacing(loader: Any, node: Node) -> Replacing:
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        return Replacing(loader.construct_mapping(node, deep=True))
+    if isinstance(node, yaml.SequenceNode):
+        return Replacing(loader.construct_sequence(node, deep=True))
+    return Replacing(node.value)
+
+
 def _check_nodes(root: Node, file: str) -> None:
-    """Raise ConfigurationError for a key that stands twice in one mapping, and for tags, `!reset` among them."""
+    """Raise ConfigurationError for a key that stands twice in one mapping, and for tags that Compose does not know."""
     import yaml
 
     waiting: list[Node] = [root]
@@ -72,8 +94,8 @@ def _check_nodes(root: Node, file: str) -> None:
         if id(node) in seen:
             continue  # an alias
         seen.add(id(node))
-        if node.tag.startswith("!"):
-            raise _refused(node, "tags such as !reset and !override are not supported yet", file)
+        if node.tag.startswith("!") and node.tag not in (_OVERRIDE_TAG, _RESET_TAG):
+            raise _refused(node, "a tag that is neither !reset nor !override", file)
         if isinstance(node, yaml.SequenceNode):
             waiting.extend(node.value)
         elif isinstance(node, yaml.MappingNode):

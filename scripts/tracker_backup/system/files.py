@@ -99,6 +99,11 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def disk_bytes(path: Path) -> int:
+    """Return the size in bytes of the file system of `path`."""
+    return shutil.disk_usage(path).total
+
+
 def remove_tree(path: Path) -> None:
     """Remove a directory with all that is in it; a missing one is fine."""
     if path.is_symlink():

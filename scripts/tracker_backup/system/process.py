@@ -68,6 +68,15 @@ def require_program(name: str, *, hint: str | None = None) -> str:
     return path
 
 
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process stands still because somebody has sent it SIGSTOP, or a debugger holds it."""
+    try:
+        stat = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] in "Tt"
+
+
 def run(
     argv: Sequence[str],
     *,

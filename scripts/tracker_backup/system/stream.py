@@ -116,16 +116,23 @@ class Child:
         except subprocess.TimeoutExpired:
             raise CommandError(f"{self.name} did not end within {timeout_seconds} s") from None
 
-    def require_success(self) -> None:
-        """Wait for the end, after stdout has been read.
+    def end(self) -> int:
+        """Wait for the end, after stdout has been read, and return the exit code as :meth:`finish` does.
 
-        Raises what the feeding thread raised; CommandError, with the program's last words, unless it exits with 0.
+        Raises what the feeding thread raised.
         """
         if self._feeder is not None:
             self._feeder.join()
             if self._feeding_error is not None:
                 raise self._feeding_error
-        code = self.finish()
+        return self.finish()
+
+    def require_success(self) -> None:
+        """Wait for the end, after stdout has been read.
+
+        Raises what the feeding thread raised; CommandError, with the program's last words, unless it exits with 0.
+        """
+        code = self.end()
         if code != 0:
             raise CommandError(f"{self.name} {describe_exit(code)}: {self.last_words()}")
 
@@ -133,6 +140,11 @@ class Child:
         """Return what the program said on stderr, the last 64 KiB of it, once it has ended."""
         self._listener.join(timeout=5)
         return bytes(self._stderr).decode(errors="replace")
+
+    def complaints(self) -> tuple[list[str], bool]:
+        """Return the lines of stderr, after the program's end, and whether there were more than are kept."""
+        self._listener.join(timeout=5)
+        return bytes(self._stderr).decode(errors="replace").splitlines(), len(self._stderr) >= _STDERR_BYTES
 
     def last_words(self) -> str:
         """Return the end of what the program said on stderr, on one line."""

@@ -53,6 +53,26 @@ def test_the_tracker_is_frozen_for_the_copy_and_loses_nothing(
     assert copy["counter"] <= report["transactions"]
 
 
+def test_a_database_among_the_files_is_worth_a_pause_of_the_service_that_has_it_mounted(
+    installation: Installation, tracker: TrackerContainer
+) -> None:
+    compose = 'services: {tracker: {image: x, volumes: [".:/data"]}}'
+    (installation.data / "compose.yml").write_text(compose, encoding="utf-8")
+    installation.configure(sources=[{"name": "files", "type": "files"}])
+    [foretold] = [item["what"] for item in installation.examined() if item["pause_seconds"]]
+    assert foretold.startswith("files: ")
+    since = time.time()
+
+    [artifact] = installation.back_up()["artifacts"]
+
+    assert tracker.events(since) == ["pause", "unpause"]
+    [within] = artifact["engine"]["databases"]
+    assert (within["method"], within["check"]) == ("paused", "ok")
+    assert artifact["pause_seconds"] == within["pause_seconds"] > 0
+    assert artifact["write_stall_seconds"] == within["write_stall_seconds"] > 0
+    assert tracker.stop()["failed"] == 0
+
+
 @pytest.mark.slow
 def test_a_gibibyte_is_copied_while_its_tracker_is_frozen(
     installation: Installation, start_container: Start, tmp_path: Path

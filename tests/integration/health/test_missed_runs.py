@@ -14,9 +14,10 @@ HOURLY = ("--now", "--if-due", "--wait", "--quiet")
 
 
 def made_days_ago(instance: Instance, days: float) -> None:
-    """Let the repository have been made then: what was scheduled since was missed."""
+    """Let repository and configuration have been made then: what was scheduled since was missed."""
     moment = time.time() - days * 86400
-    os.utime(instance.path / ".tracker-backup", (moment, moment))
+    for file in (instance.path / ".tracker-backup", instance.file):
+        os.utime(file, (moment, moment))
 
 
 def in_twelve_hours() -> str:

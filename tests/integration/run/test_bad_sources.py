@@ -183,7 +183,7 @@ def discovering(installation: Installation) -> Installation:
     (stack / "etc" / "tracker.toml").write_text(TOML)
     (stack / "compose.yaml").write_text(STACK.format(mount="./lib:/var/lib/torrust/tracker/database"))
     (stack / "lib").mkdir()
-    installation.configure(stack=str(stack), sources=None)
+    installation.configure(stack=str(stack), sources=None, files={"enabled": False})
     return installation
 
 
@@ -202,6 +202,17 @@ def test_a_database_that_is_not_there_yet_is_pending_and_once_backed_up_an_error
     assert discovering.run("--now").returncode == 1
     assert not path.exists()
     assert len(discovering.manifests()) == 1
+
+
+def test_a_database_that_is_not_there_yet_costs_the_files_nothing(discovering: Installation) -> None:
+    discovering.configure(files=None)
+
+    done = discovering.run("--now")
+
+    assert done.returncode == 3
+    [manifest] = discovering.manifests()
+    assert (manifest["state"], [item["source"] for item in manifest["artifacts"]]) == ("partial", ["files"])
+    assert [(error["source"], error["state"]) for error in manifest["errors"]] == [("tracker", "pending")]
 
 
 @pytest.mark.parametrize(("mode", "code"), [("wal", 1), ("delete", 0)])

@@ -55,7 +55,7 @@ def test_a_repository_that_fills_up_in_mid_run_publishes_nothing_and_heals(in_us
         filler = fill(disk)
         go_on(running.halted_pid)
         assert running.wait() == 1
-        assert "No space left on device" in running.said()
+        assert "64.0 MiB stay free (min_free); given up" in running.said()
 
     assert in_use.published() == before
     assert in_use.left_over() == []

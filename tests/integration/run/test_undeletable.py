@@ -19,8 +19,8 @@ def immutable(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        moved = next(path.parent.parent.glob(f"*{path.parent.name}/{path.name}"))
-        subprocess.run(["chattr", "-i", str(moved)], check=True)
+        moved = path.parent.with_name(f".condemned-{path.parent.name}") / path.name
+        subprocess.run(["chattr", "-i", str(moved if moved.exists() else path)], check=True)
 
 
 @needs_root

@@ -382,7 +382,7 @@ def test_every_rule_of_a_policy_is_taken_over(tmp_path: Path) -> None:
     [job] = load(tmp_path, jobs=[{"name": "a", "keep": rules}]).jobs
 
     assert vars(job.keep) == rules
-    assert job.keep.most == 21
+    assert job.keep.most == 16
 
 
 def test_what_a_copy_may_cost_is_taken_over(tmp_path: Path) -> None:

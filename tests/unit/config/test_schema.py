@@ -80,7 +80,11 @@ def test_defaults_are_what_is_filled_in() -> None:
         "schedule.target": config.schedule.target,
         "schedule.user": config.schedule.user,
         "schedule.command": str(config.schedule.command),
+        "files.enabled": config.files.enabled,
+        "files.extra_paths": list(config.files.extra_paths),
+        "files.exclude": list(config.files.exclude),
         **{key: getattr(config, key) for key in simple},
+        "min_free": f"{config.min_free.bytes // 1024**2} MiB",
     }
     assert filled == {path: schema["default"] for path, schema in KEYS.items() if "default" in schema}
 
@@ -116,8 +120,8 @@ def keywords(schema: Any) -> Iterator[str]:
 
 def test_every_way_of_being_wrong_has_words() -> None:
     """A keyword without an explanation would be a crash in front of a user."""
-    told = {"type", "pattern", "enum", "required", "additionalProperties", *_LIMITS}
-    structure = {"items", "allOf", "const"}
+    told = {"type", "pattern", "enum", "required", "additionalProperties", "const", *_LIMITS}
+    structure = {"items", "allOf", "if", "then", "else"}
 
     assert set(keywords(ROOT)) <= told | structure
 

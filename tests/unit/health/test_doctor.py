@@ -97,13 +97,18 @@ def test_a_disk_without_room(instance: Instance, monkeypatch: pytest.MonkeyPatch
     assert any(level == FAIL and "not enough room" in text for level, text in bad(instance))
 
 
-def test_a_policy_that_cannot_fit(instance: Instance) -> None:
-    instance.add(a_manifest(artifacts=(an_artifact(bytes=10, raw_bytes=10),)))
+def test_a_policy_that_cannot_fit(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room for a run is there, the room for all that is to be kept is not."""
+    instance.add(a_manifest(artifacts=(an_artifact(bytes=600, raw_bytes=1000),)))
+    left = instance.database.stat().st_size * 10
+    monkeypatch.setattr("tracker_backup.run.capacity.free_bytes", lambda _: 64 * 1024**2 + left)
 
-    told = bad(instance, jobs=[{"name": "daily", "schedule": "0 3 * * *", "keep": {"last": 10_000, "daily": 10_000}}])
-    free = doctor.free_bytes(instance.path)
-    fits = free > 20_000 * 147_456
-    assert any("policy x size" in text for _, text in told) is not fits
+    told = bad(instance, jobs=[{"name": "daily", "schedule": "0 3 * * *", "keep": {"last": 10, "daily": 10}}])
+
+    assert [level for level, _ in told] == [FAIL]
+    assert "policy x size = " in told[0][1]
+    assert "for at most 19 backups" in told[0][1]
+    assert "of 19: lower `keep` of the jobs in" in told[0][1]
 
 
 def test_no_schedule_at_all(instance: Instance) -> None:
@@ -115,7 +120,7 @@ def test_no_schedule_at_all(instance: Instance) -> None:
 def test_a_schedule_that_was_not_applied(instance: Instance) -> None:
     instance.crontab.unlink()
 
-    assert any(level == FAIL and "sudo tracker-backup schedule apply" in text for level, text in bad(instance))
+    assert any(level == FAIL and "default.yml schedule apply" in text for level, text in bad(instance))
 
 
 def test_nobody_hears_of_a_bad_night(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tracker_backup.config.model import Config
 from tracker_backup.health.gather import gather_status, refresh_status
 from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import WARNING, LastRun
-from tracker_backup.repository.manifest import Artifact, Manifest
+from tracker_backup.repository.manifest import Artifact, Failure, Manifest
 from tracker_backup.schedule import service
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
@@ -59,7 +59,8 @@ def test_it_is_a_warning_with_the_way_out(instance: Instance, config: Config) ->
 
     assert level == WARNING
     assert text == (
-        "tracker has only 300 B, less than half of the usual 1000 B; if that is right: tracker-backup accept " + ID
+        "tracker has only 300 B, less than half of the usual 1000 B; if that is right: "
+        f"sudo tracker-backup --config {config.file} accept {ID}"
     )
 
 
@@ -91,6 +92,24 @@ def test_accepting_it_does_not_silence_another_failure(instance: Instance, confi
 
     assert [text for _, text in reasons(instance, config, failed)] == [
         "the last run (daily, 2026-11-24T03:30:05Z): no room"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"artifacts": (an_artifact(),)}, {"state": "partial", "errors": (Failure("index", "gone"),)}],
+    ids=["nothing dropped", "it is without a source"],
+)
+def test_what_else_the_run_said_of_that_backup_stays(
+    instance: Instance, config: Config, changes: dict[str, object]
+) -> None:
+    """Old backups could not be deleted, say, or a source is missing: no acceptance makes that good."""
+    instance.add(dropped(**changes))
+    if "errors" in changes:
+        instance.repository.accept(ID)
+
+    assert "the last run (daily, 2026-11-24T03:00:05Z): it is small" in [
+        text for _, text in reasons(instance, config, RUN)
     ]
 
 

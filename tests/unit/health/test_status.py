@@ -14,7 +14,7 @@ from support.instance import Instance, a_manifest, an_artifact
 from tracker_backup.config.model import Config, Job, Keep
 from tracker_backup.health import gather
 from tracker_backup.health.gather import gather_status
-from tracker_backup.health.statefile import find_status, read_status, write_status
+from tracker_backup.health.statefile import read_status, write_status, written_statuses
 from tracker_backup.health.status import (
     CRITICAL,
     NAMES,
@@ -28,7 +28,9 @@ from tracker_backup.health.status import (
     status_from_json,
 )
 from tracker_backup.repository.manifest import Failure, Manifest, format_time
+from tracker_backup.run import capacity
 from tracker_backup.schedule import service
+from tracker_backup.system import space
 
 DAILY = Job("daily", "0 3 * * *", Keep(last=2))
 SECOND = timedelta(seconds=1)
@@ -219,16 +221,16 @@ class TestFile:
     def test_it_is_found_without_a_configuration(self, tmp_path: Path) -> None:
         status = self.written(tmp_path / "default")
 
-        assert find_status(None, tmp_path) == status
-        assert find_status("default", tmp_path) == status
-        assert find_status("other", tmp_path) is None
+        assert written_statuses(None, tmp_path) == [status]
+        assert written_statuses("default", tmp_path) == [status]
+        assert written_statuses("other", tmp_path) == []
 
     def test_of_several_one_must_be_named(self, tmp_path: Path) -> None:
         status = self.written(tmp_path / "one")
         self.written(tmp_path / "two")
 
-        assert find_status(None, tmp_path) is None
-        assert find_status("one", tmp_path) == status
+        assert written_statuses(None, tmp_path) == [status, status]
+        assert written_statuses("one", tmp_path) == [status]
 
     def test_others_may_read_it_whatever_the_umask(self, tmp_path: Path) -> None:
         import os
@@ -333,12 +335,12 @@ class TestGathered:
             assert self.found(instance, config) == []
             monkeypatch.setattr(gather.time, "time", lambda: begun + config.max_run_seconds + 62)
             found, text = self.only(instance, config)
-        assert (found, "a run of job daily hangs" in text) == (CRITICAL, True)
+        assert (found, "a run hangs" in text and "job daily" in text) == (CRITICAL, True)
 
     def test_no_schedule(self, instance: Instance, config: Config) -> None:
         instance.crontab.unlink()
 
-        assert "sudo tracker-backup schedule apply" in self.only(instance, config)[1]
+        assert "put it right with: sudo tracker-backup --config" in self.only(instance, config)[1]
 
     def test_an_edited_schedule(self, instance: Instance, config: Config) -> None:
         text = instance.crontab.read_text(encoding="utf-8")
@@ -349,12 +351,23 @@ class TestGathered:
     def test_a_disk_that_is_nearly_full(
         self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gather, "free_bytes", lambda _: 1600)
+        monkeypatch.setattr(space, "free_bytes", lambda _: 64 * 1024**2 + 1600)
 
         found, text = self.only(instance, config)
         assert found == WARNING
-        assert "the next run needs about 1.6 KiB" in text
-        assert "1.6 KiB are free" in text
+        assert "the next run will find too little room" in text
+        assert "1.2 KiB for the raw snapshot of the next run, 480 B for its backup and 64.0 MiB that stay free" in text
+        assert "80 B are missing" in text
+
+    def test_a_policy_that_will_not_fit(
+        self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(capacity, "free_bytes", lambda _: 64 * 1024**2 + 4000)
+
+        found, text = self.only(instance, config)
+        assert found == WARNING
+        assert "policy x size = 3.1 KiB for at most 8 backups" in text
+        assert "there is room for 7 of 8: lower `keep`" in text
 
     def test_a_repository_that_is_gone(self, instance: Instance, config: Config) -> None:
         (instance.path / ".tracker-backup").unlink()

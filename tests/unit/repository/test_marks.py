@@ -15,7 +15,7 @@ import pytest
 from support.instance import Instance, a_manifest, an_artifact
 from tracker_backup.errors import RepositoryError, UsageError
 from tracker_backup.repository import store
-from tracker_backup.repository.manifest import Manifest, encode_manifest
+from tracker_backup.repository.manifest import Manifest, decode_manifest, encode_manifest
 from tracker_backup.repository.retention import decide
 from tracker_backup.repository.store import Repository, load_backup
 
@@ -140,6 +140,7 @@ def test_marks_are_not_in_the_manifest_and_not_believed_there(tmp_path: Path) ->
     loaded = load_backup(tmp_path).manifest
     assert loaded is not None
     assert (loaded.kept, loaded.accepted) == (False, False)
+    assert decode_manifest((tmp_path / "manifest.json").read_bytes(), tmp_path) == loaded
 
 
 def test_marks_travel_with_a_copy_of_the_directory(repository: Repository, tmp_path: Path) -> None:

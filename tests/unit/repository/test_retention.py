@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.instance import a_manifest, an_artifact
+from support.policy_oracle import staying
 from tracker_backup.config.model import Keep
 from tracker_backup.repository.manifest import Artifact, Manifest, format_time
 from tracker_backup.repository.retention import MANUAL_KEEP, decide
@@ -26,13 +27,17 @@ artifacts = st.builds(
     source=st.sampled_from(["tracker", "index"]),
     state=st.sampled_from(["verified", "unverified"]),
     checks=st.sampled_from([(), ({"check": "quick_check", "ok": None},)]),
+    size_drop=st.sampled_from([False, False, False, True]),
 )
+rules = st.builds(Keep, *[st.integers(0, 4)] * 6)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Manifest]:
     """A repository's manifests: any job, state and time, the future and equal times among them."""
-    times = draw(st.lists(st.integers(-40 * 24, 48).map(lambda hours: NOW + timedelta(hours=hours)), max_size=25))
+    hours = st.integers(-40 * 24, 48) | st.integers(-30, 3) | st.integers(-700, 2).map(lambda days: 24 * days)
+    times = draw(st.lists(hours.map(lambda hour: NOW + timedelta(hours=hour)), max_size=25))
+    sequences = draw(st.permutations(range(len(times))) | st.just([0] * len(times)))
     found = []
     for number, moment in enumerate(times):
         state = draw(st.sampled_from(["verified", "verified", "unverified", "partial"]))
@@ -41,7 +46,8 @@ def histories(draw: st.DrawFn) -> list[Manifest]:
             content = tuple(replace(artifact, state="verified") for artifact in content)
         job = draw(st.sampled_from(["daily", "hourly", "manual", "removed"]))
         manifest = a_manifest(format_time(moment), job, state=state, artifacts=content)
-        found.append(replace(manifest, id=f"{manifest.id}-{number}"))
+        marks = {"kept": draw(st.integers(0, 6)) == 0, "accepted": draw(st.integers(0, 3)) == 0}
+        found.append(replace(manifest, id=f"{manifest.id}-{number}", sequence=sequences[number], **marks))
     return found
 
 
@@ -57,6 +63,33 @@ def test_every_backup_gets_one_verdict_with_a_reason(history: list[Manifest]) ->
 
     assert sorted(verdict.id for verdict in verdicts) == sorted(manifest.id for manifest in history)
     assert all(verdict.reason for verdict in verdicts)
+
+
+@settings(max_examples=300)
+@given(history=histories(), daily=rules, hourly=rules)
+def test_what_stays_is_what_the_policy_says_when_it_is_said_in_another_way(
+    history: list[Manifest], daily: Keep, hourly: Keep
+) -> None:
+    policies = {"daily": daily, "hourly": hourly}
+
+    assert {item.id for item in kept(history, policies)} == staying(history, policies, NOW)
+
+
+@quickly
+@given(history=histories())
+def test_what_is_pinned_stays(history: list[Manifest]) -> None:
+    assert [item for item in history if item.kept and item not in kept(history)] == []
+
+
+@quickly
+@given(pinned=st.sets(st.integers(0, 59)), keep=rules.filter(lambda keep: keep.most))
+def test_what_is_pinned_takes_no_place(pinned: set[int], keep: Keep) -> None:
+    history = [replace(item, kept=number in pinned) for number, item in enumerate(nights(60))]
+    others = [item for item in history if not item.kept]
+
+    beside = [item for item in kept(history, {"daily": keep}) if not item.kept]
+
+    assert beside == kept(others, {"daily": keep})
 
 
 @quickly
@@ -157,6 +190,83 @@ def test_several_backups_of_a_day_count_once() -> None:
     history = [a_manifest(time) for time in times]
 
     assert kept(history, {"daily": Keep(daily=2)}) == history[2:]
+
+
+@pytest.mark.parametrize(
+    ("rule", "earlier", "later", "together"),
+    [
+        ("hourly", "2026-11-22T02:00:00Z", "2026-11-22T02:59:59Z", True),
+        ("hourly", "2026-11-22T02:59:59Z", "2026-11-22T03:00:00Z", False),
+        ("hourly", "2026-11-21T02:30:00Z", "2026-11-22T02:30:00Z", False),
+        ("hourly", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", False),  # both are 02:30 in Berlin
+        ("daily", "2026-11-22T00:00:00Z", "2026-11-22T23:59:59Z", True),
+        ("daily", "2026-11-21T23:59:59Z", "2026-11-22T00:00:00Z", False),
+        ("daily", "2026-10-22T03:00:00Z", "2026-11-22T03:00:00Z", False),
+        ("weekly", "2026-11-16T00:00:00Z", "2026-11-22T23:59:59Z", True),
+        ("weekly", "2026-11-22T23:59:59Z", "2026-11-23T00:00:00Z", False),
+        ("weekly", "2024-12-30T03:00:00Z", "2025-01-05T03:00:00Z", True),  # the first week of 2025
+        ("weekly", "2020-12-28T03:00:00Z", "2021-01-03T03:00:00Z", True),  # the 53rd of 2020
+        ("weekly", "2020-12-27T03:00:00Z", "2021-12-29T03:00:00Z", False),  # both are number 52
+        ("weekly", "2024-01-01T03:00:00Z", "2024-12-30T03:00:00Z", False),  # both are number 1
+        ("monthly", "2026-10-01T00:00:00Z", "2026-10-31T23:59:59Z", True),
+        ("monthly", "2026-10-31T23:59:59Z", "2026-11-01T00:00:00Z", False),
+        ("monthly", "2025-11-22T03:00:00Z", "2026-11-22T03:00:00Z", False),
+        ("yearly", "2025-01-01T00:00:00Z", "2025-12-31T23:59:59Z", True),
+        ("yearly", "2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z", False),
+        ("yearly", "1926-06-01T03:00:00Z", "2026-06-01T03:00:00Z", False),
+    ],
+)
+def test_what_lies_in_one_period(rule: str, earlier: str, later: str, together: bool) -> None:
+    history = [a_manifest(earlier), a_manifest(later)]
+
+    assert kept(history, {"daily": Keep(**{rule: 2})}) == history[together:]
+    assert kept(history, {"daily": Keep(**{rule: 1})}) == history[1:]
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "sequences"),
+    [(["", "-2", "-10"], [0, 0, 0]), (["-2", "-3", ""], [1, 2, 3])],
+    ids=["not numbered", "numbered"],
+)
+def test_runs_of_one_second_are_in_the_order_in_which_they_were(suffixes: list[str], sequences: list[int]) -> None:
+    history = [
+        a_manifest(id=f"20261122T030000Z-daily{suffix}", sequence=sequence)
+        for suffix, sequence in zip(suffixes, sequences, strict=True)
+    ]
+
+    for order in (history, history[::-1]):
+        assert kept(order, {"daily": Keep(last=1)}) == history[-1:]
+
+
+def test_after_a_clock_was_ahead_both_newest_ones_of_a_source_stay() -> None:
+    """The one with the highest time, and the one that was made last."""
+    ahead = a_manifest("2026-11-20T03:00:00Z", state="partial", sources=["index"], sequence=1)
+    last = a_manifest("2026-11-10T03:00:00Z", state="partial", sources=["index"], sequence=2)
+    before = a_manifest("2026-11-09T03:00:00Z", state="partial", sources=["index"], sequence=0)
+    complete = a_manifest("2026-11-21T03:00:00Z", sequence=3)
+
+    verdicts = {each.id: each for each in decide([before, last, ahead, complete], {"daily": Keep(last=1)}, NOW)}
+
+    assert [identifier for identifier, each in verdicts.items() if not each.keep] == [before.id]
+    assert verdicts[ahead.id].reason == "holds the newest verified artifact of index"
+    assert verdicts[last.id].reason == "holds the most recently made verified artifact of index"
+
+
+def test_the_last_one_of_its_usual_size_stays_of_every_source() -> None:
+    dropped = (an_artifact("tracker"), an_artifact("index", size_drop=True))
+    history = [
+        a_manifest("2026-11-01T03:00:00Z", sources=["tracker", "index"], sequence=1),
+        a_manifest("2026-11-02T03:00:00Z", artifacts=dropped, sequence=2),
+        *[replace(each, sequence=number) for number, each in enumerate(nights(10), start=3)],
+    ]
+
+    verdicts = decide(history, {"daily": Keep(last=1)}, NOW)
+
+    assert [each.keep for each in verdicts] == [True, True, *[False] * 9, True]
+    assert [each.reason for each in verdicts[:2]] == [
+        "holds the newest verified artifact of index",
+        "holds the newest verified artifact of any size of index",
+    ]
 
 
 def test_nothing_is_deleted_for_time_alone() -> None:

@@ -175,6 +175,22 @@ def test_the_order_is_that_of_the_runs_whatever_the_clock_said() -> None:
     assert not only(night(6, 100, [accepted, *old])).size_drop
 
 
+def test_one_that_is_accepted_late_counts_from_where_it_was() -> None:
+    history = nights(1000, 100, 1000)
+    history[1] = replace(history[1], accepted=True)
+
+    following = only(night(3, 600, history))
+
+    assert (following.usual_raw_bytes, following.sizes_since) == (550, 2)
+
+
+def test_backups_that_no_run_has_numbered_are_in_the_order_of_their_times() -> None:
+    numbered = nights(10, 20, 30, 40, 50, 60, 70, 80)
+    history = [replace(each, sequence=0) for each in numbered]
+
+    assert only(night(9, 70, history[::-1])).usual_raw_bytes == 60
+
+
 @given(sizes=st.lists(st.integers(0, 10_000), max_size=12), size=st.integers(0, 10_000))
 def test_the_order_of_a_listing_does_not_matter(sizes: list[int], size: int) -> None:
     history = nights(*sizes)

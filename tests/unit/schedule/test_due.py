@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker_backup.schedule.due import never_fires, next_run, period_seconds, previous_run
+from tracker_backup.schedule.due import next_run, period_seconds, previous_run
+from tracker_backup.schedule.expression import never_fires
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600

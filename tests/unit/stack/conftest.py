@@ -7,7 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from tracker_backup.errors import CommandError
+from tracker_backup.stack import reading
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "stacks"
+
+
+@pytest.fixture(autouse=True)
+def no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let there be no Docker and no volumes of one, whatever this machine has; return where volumes would lie."""
+
+    def missing() -> str:
+        raise CommandError("the program docker is not installed")
+
+    monkeypatch.setattr("tracker_backup.containers.inventory.docker_program", missing)
+    monkeypatch.setattr(reading, "DOCKER_CONFIGURATION", tmp_path / "daemon.json")
+    monkeypatch.setattr(reading, "DOCKER_ROOT", tmp_path / "docker")
+    return tmp_path / "docker" / "volumes"
 
 
 @pytest.fixture

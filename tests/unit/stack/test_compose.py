@@ -8,6 +8,7 @@ import pytest
 
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack.compose import choose_files, load_project, project_name
+from tracker_backup.stack.deployment import Deployment
 from tracker_backup.stack.model import Mount
 
 Write = Callable[[dict[str, str]], Path]
@@ -26,13 +27,16 @@ ANYWHERE = Path("/opt/stack")
     ],
 )
 def test_compose_s_own_file_names_are_found(present: set[str], expected: tuple[str, ...]) -> None:
-    assert choose_files(frozenset(present), {}, ANYWHERE) == (expected, [])
+    choice = choose_files(frozenset(present), {}, ANYWHERE)
+    assert (choice.files, choice.directory, choice.notes) == (tuple(map(ANYWHERE.joinpath, expected)), ANYWHERE, ())
 
 
 def test_of_several_compose_files_compose_s_choice_is_taken_and_said() -> None:
-    names, notes = choose_files(frozenset({"docker-compose.yml", "compose.yml"}), {}, ANYWHERE)
-    assert names == ("compose.yml",)
-    assert notes == ["/opt/stack has several of them: compose.yml, docker-compose.yml; Compose takes compose.yml"]
+    choice = choose_files(frozenset({"docker-compose.yml", "compose.yml"}), {}, ANYWHERE)
+    assert choice.files == (ANYWHERE / "compose.yml",)
+    assert choice.notes == (
+        "/opt/stack has several of them: compose.yml, docker-compose.yml; Compose takes compose.yml",
+    )
 
 
 def test_no_compose_file_is_an_error_that_names_what_was_looked_for() -> None:
@@ -42,13 +46,27 @@ def test_no_compose_file_is_an_error_that_names_what_was_looked_for() -> None:
     assert "stack:" in error.value.hint
 
 
-def test_compose_file_in_env_is_followed_within_the_directory() -> None:
-    env = {"COMPOSE_FILE": "base.yml:./live.yml"}
-    assert choose_files(frozenset({"compose.yml"}), env, ANYWHERE) == (("base.yml", "live.yml"), [])
-    assert choose_files(frozenset(), {"COMPOSE_FILE": "a;b", "COMPOSE_PATH_SEPARATOR": ";"}, ANYWHERE)[0] == ("a", "b")
-    for outside in ("../other/compose.yml", "/srv/compose.yml", "a.yml:sub/b.yml"):
-        with pytest.raises(ConfigurationError, match="COMPOSE_FILE names a file outside"):
-            choose_files(frozenset(), {"COMPOSE_FILE": outside}, ANYWHERE)
+@pytest.mark.parametrize(
+    ("env", "files", "directory"),
+    [
+        ({"COMPOSE_FILE": "base.yml:./live.yml"}, ["base.yml", "live.yml"], "/opt/stack"),
+        ({"COMPOSE_FILE": "a;b", "COMPOSE_PATH_SEPARATOR": ";"}, ["a", "b"], "/opt/stack"),
+        ({"COMPOSE_FILE": "../other/compose.yml:own.yml"}, ["/opt/other/compose.yml", "own.yml"], "/opt/other"),
+        ({"COMPOSE_FILE": "/srv/compose.yml"}, ["/srv/compose.yml"], "/srv"),
+        ({"COMPOSE_FILE": "a.yml:sub/b.yml"}, ["a.yml", "sub/b.yml"], "/opt/stack"),
+    ],
+)
+def test_compose_file_in_env_is_followed_wherever_it_leads(
+    env: dict[str, str], files: list[str], directory: str
+) -> None:
+    choice = choose_files(frozenset({"compose.yml"}), env, ANYWHERE)
+    assert choice.files == tuple(map(ANYWHERE.joinpath, files))
+    assert choice.directory == Path(directory)
+
+
+def test_an_empty_compose_file_variable_names_no_file() -> None:
+    with pytest.raises(ConfigurationError, match="COMPOSE_FILE names no file"):
+        choose_files(frozenset({"compose.yml"}), {"COMPOSE_FILE": "::"}, ANYWHERE)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +172,56 @@ services:
     assert [file.name for file in project.files] == ["compose.yml", "compose.override.yml"]
 
 
+def test_a_variable_that_is_passed_through_and_not_set_is_unset(write_stack: Write) -> None:
+    """Also where an environment file sets it: for Compose the null goes before."""
+    files = {"compose.yaml": "services: {a: {environment: [X], env_file: a.env}}\n", "a.env": "X=1\nY=2\n"}
+    assert load_project(write_stack(files)).services["a"].environment == {"Y": "2"}
+
+
+def test_a_deployment_s_files_and_environment_go_before_the_directory_s(write_stack: Write) -> None:
+    directory = write_stack(
+        {
+            "compose.yaml": "services: {app: {image: wrong}}\n",
+            "base.yaml": "services: {app: {image: 'app:$TAG'}}\n",
+            "sub/live.yaml": "services: {app: {volumes: ['./a:/a']}}\n",
+            ".env": "TAG=wrong\n",
+            "live.env": "TAG=live\n",
+        }
+    )
+    files = (directory / "base.yaml", directory / "sub/live.yaml")
+    project = load_project(directory, Deployment("given", files, (directory / "live.env",), ()))
+    assert (project.name, project.files, project.directory) == ("given", files, directory)
+    assert project.services["app"].image == "app:live"
+    assert project.services["app"].mounts[0].source == f"{directory}/a"
+    assert project.notes == (
+        "in place of .env, live.env is read: the stack was started with it",
+        "the Compose files are base.yaml, sub/live.yaml: the stack was started with them",
+    )
+
+
+def test_a_deployment_s_usual_files_are_no_news(write_stack: Write) -> None:
+    directory = write_stack({"compose.yaml": "services: {app: {image: a}}\n", ".env": ""})
+    deployment = Deployment("stack", (directory / "compose.yaml",), (directory / ".env",), ())
+    assert load_project(directory, deployment).notes == ()
+
+
+def test_where_a_deployment_s_files_are_gone_those_in_the_directory_are_read(write_stack: Write) -> None:
+    directory = write_stack({"compose.yaml": "services: {app: {image: 'a:$TAG'}}\n", ".env": "TAG=1\n"})
+    deployment = Deployment("stack", (directory / "gone.yaml",), (directory / "gone.env",), ())
+    project = load_project(directory, deployment)
+    assert project.services["app"].image == "a:1"
+    assert [note.partition(":")[0] for note in project.notes] == [
+        f"the stack was started with {directory}/gone.env, which does not exist any more",
+        f"the stack was started with {directory}/gone.yaml, which does not exist any more",
+    ]
+
+
+def test_a_file_that_compose_file_names_must_exist(write_stack: Write) -> None:
+    directory = write_stack({".env": "COMPOSE_FILE=gone.yaml\n"})
+    with pytest.raises(ConfigurationError, match=r"COMPOSE_FILE in .*/\.env: .*/gone\.yaml does not exist"):
+        load_project(directory)
+
+
 def test_the_environment_of_this_process_takes_no_part(write_stack: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAG", "from-cron")
     monkeypatch.setenv("COMPOSE_FILE", "other.yml")
@@ -177,7 +245,8 @@ def test_pwd_is_the_stack_and_home_is_said(write_stack: Write, monkeypatch: pyte
     [
         ("", "compose.yaml: not a Compose file"),
         ("- a\n", "compose.yaml: not a Compose file"),
-        ("services: []\nx: 1\n", "compose.yaml has no services"),
+        ("services: {}\nx: 1\n", "compose.yaml has no services"),
+        ("services: []\n", "compose.yaml: `services` is not a mapping"),
         ("services: [a]\n", "compose.yaml: `services` is not a mapping"),
         ("volumes: {}\n", "compose.yaml has no services"),
         ("services: {app: }\n", "compose.yaml: services.app is not a mapping"),
@@ -190,11 +259,17 @@ def test_pwd_is_the_stack_and_home_is_said(write_stack: Write, monkeypatch: pyte
         ("services: {app: {volumes: [[a]]}}\n", "compose.yaml: services.app.volumes[0]: neither"),
         ("services: {app: {volumes: ['${X}:/a']}}\n", "compose.yaml: services.app.volumes[0]: ':/a' has no source"),
         ("services: {app: {env_file: [[a]]}}\n", "compose.yaml: services.app.env_file: neither"),
-        ("services: {app: {env_file: {path: a, format: raw}}}\n", "compose.yaml: services.app.env_file: `format`"),
         ("services: {app: {env_file: gone.env}}\n", "service app: its env_file /"),
-        ("include: [other.yaml]\nservices: {app: {image: a}}\n", "compose.yaml: `include` is not supported yet"),
-        ("services: {app: {extends: {service: b}}}\n", "compose.yaml: services.app: `extends` is not supported yet"),
-        ("services: {app: {volumes_from: [b]}}\n", "compose.yaml: services.app: `volumes_from` is not supported yet"),
+        ("services: {app: {env_file: {path: a, format: x}}}\n", "compose.yaml: services.app.env_file: of the formats"),
+        ("services: {app: {extends: [b]}}\n", "compose.yaml: services.app.extends: neither"),
+        ("services: {app: {configs: [{target: /b}]}}\n", "compose.yaml: services.app.configs: neither"),
+        ("services: {app: {volumes_from: b}}\n", "compose.yaml: services.app.volumes_from is not a list"),
+        ("services: {app: {volumes_from: [b]}}\n", "service app: `volumes_from` names the service b, which is not"),
+        ("services: {app: {networks: {n: [b]}}}\n", "compose.yaml: services.app.networks is not a mapping"),
+        ("volumes: {v: [b]}\n", "compose.yaml: volumes.v is not a mapping"),
+        ("volumes: {v: {name: [b]}}\n", "compose.yaml: volumes.v.name: not a single value"),
+        ("include: other.yaml\n", "compose.yaml: include is not a list"),
+        ("include: [{env_file: a}]\n", "compose.yaml: include: neither a path nor"),
     ],
 )
 def test_errors_name_the_file_and_the_place_in_it(write_stack: Write, text: str, message: str) -> None:

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.composefile import Context, ServiceDraft, parse_services
+from tracker_backup.stack.composefile import read_document
+from tracker_backup.stack.context import Context
+from tracker_backup.stack.drafts import ServiceDraft
 from tracker_backup.stack.model import Mount, Variable
 
 KEYS = st.sampled_from(
@@ -26,30 +28,30 @@ SERVICES = st.dictionaries(KEYS, DOCUMENTS, max_size=6)
 
 
 def context() -> Context:
-    return Context(Path("/opt/stack"), Path("/root"), {"A": "alpha"})
+    return Context(Path("/opt/stack"), Path("/root"), {"A": "alpha"}, Path("/opt/stack"))
 
 
 @given(DOCUMENTS | st.fixed_dictionaries({"services": st.fixed_dictionaries({"tracker": SERVICES})}))
 def test_any_document_gives_services_or_a_configuration_error(document: Any) -> None:
     try:
-        drafts = parse_services(document, Path("/opt/stack/compose.yaml"), context())
+        drafts = read_document(document, Path("/opt/stack/compose.yaml"), context()).services
     except ConfigurationError:
         return
     for draft in drafts.values():
-        assert all(mount.target.startswith("/") for mount in draft.mounts.values())
+        assert all(mount.target.startswith("/") for mount in draft.volumes.values())
 
 
 def test_later_files_replace_values_and_add_to_the_rest() -> None:
     one, two, lib = Variable("1", "a"), Variable("2", "b"), Mount("bind", "/lib", "/data")
-    draft = ServiceDraft(image="a", container_name="c", variables={"A": one, "B": one}, mounts={"/data": lib})
+    draft = ServiceDraft(image="a", container_name="c", environment={"A": one, "B": one}, volumes={"/data": lib})
     other = Mount("bind", "/other", "/other")
-    draft.merge(ServiceDraft(image="b", variables={"B": two, "C": None}, mounts={"/other": other}))
+    draft.merge(ServiceDraft(image="b", environment={"B": two, "C": None}, volumes={"/other": other}))
     assert (draft.image, draft.container_name) == ("b", "c")
-    assert draft.variables == {"A": one, "B": two, "C": None}
-    assert draft.mounts == {"/data": lib, "/other": other}
+    assert draft.environment == {"A": one, "B": two, "C": None}
+    assert draft.volumes == {"/data": lib, "/other": other}
 
 
 def test_values_are_not_in_reprs() -> None:
     document = {"services": {"app": {"environment": {"PASSWORD": "canary"}}}}
-    assert "canary" not in repr(parse_services(document, Path("compose.yaml"), context()))
-    assert "canary" not in repr(Context(Path("/"), Path("/"), {"PASSWORD": "canary"}))
+    assert "canary" not in repr(read_document(document, Path("compose.yaml"), context()))
+    assert "canary" not in repr(Context(Path("/"), Path("/"), {"PASSWORD": "canary"}, Path("/")))

@@ -92,14 +92,27 @@ def test_a_mounted_file_is_told_from_a_mounted_directory(stack: Find) -> None:
     assert (source.path, source.mount) == (directory / "data/tracker.db", "file")
 
 
-def test_a_named_volume_is_found_and_not_yet_supported(stack: Find) -> None:
+def test_a_named_volume_is_found_where_docker_keeps_it(stack: Find, no_docker: Path) -> None:
+    (no_docker / "named-volume_tracker-data/_data").mkdir(parents=True)
     found = discover(stack("named-volume"))
-    (unsupported,) = found.unsupported
-    assert found.sources == ()
-    assert unsupported.source.container_path == "/var/lib/torrust/tracker/database/sqlite3.db"
-    assert "named volume tracker-data: found, not yet supported" in unsupported.reason
-    assert "sources:" in unsupported.reason
-    assert str(unsupported).startswith("tracker: its database ")
+    (source,) = found.sources
+    assert source.path == no_docker / "named-volume_tracker-data/_data/database/sqlite3.db"
+    assert "on the volume named-volume_tracker-data at /var/lib/torrust/tracker" in source.why
+    assert found.unsupported == found.notes == ()
+    (volume,) = [mount for mount in found.mounts if mount.kind == "volume"]
+    assert (volume.path, volume.volume) == (
+        no_docker / "named-volume_tracker-data/_data",
+        "named-volume_tracker-data",
+    )
+
+
+def test_a_named_volume_that_is_not_found_is_an_error_with_what_was_looked_at(stack: Find, no_docker: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        discover(stack("named-volume"))
+    assert "lies on the volume tracker-data, which the host cannot reach" in error.value.message
+    assert f"{no_docker}/named-volume_tracker-data/_data" in error.value.message
+    assert "the program docker is not installed" in error.value.message
+    assert "sources:" in str(error.value.hint)
 
 
 def test_mysql_is_found_with_its_server(stack: Find) -> None:
@@ -181,6 +194,63 @@ def test_two_services_with_one_schema_on_one_server_are_one_source(write_stack: 
     assert found.notes == ("services one and two name the same database",)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "include",
+            {"tracker": "tracker/data/database/tracker.db", "index": "index/data/database/index.db"},
+        ),
+        ("extends", {"tracker": "common/data/database/own.db", "second": "second/database/base.db"}),
+        ("volumes-from", {"tracker": "storage/database/flat.db"}),
+        ("compose-file-variable", {"tracker": "deploy/data/database/variable.db"}),
+        ("tags", {"tracker": "second/database/first.db"}),
+        ("raw-env-file", {"tracker": 'lib/it\'s $5 # "really".db'}),
+        ("configs-and-secrets", {"tracker": "tracker/database/config.db", "index": "index/database/inline.db"}),
+        ("profiles", {"tracker": "lib/database/sqlite3.db"}),
+        (
+            "several-trackers",
+            {
+                "public": "public/lib/database/public.db",
+                "private": "private/lib/database/private.db",
+                "new": "new/lib/database/sqlite3.db",
+            },
+        ),
+    ],
+)
+def test_every_form_of_compose_file_is_followed(stack: Find, name: str, expected: dict[str, str]) -> None:
+    found = discover(stack(name))
+    assert {source.service: source.path for source in found.sources} == {
+        service: stack(name) / path for service, path in expected.items()
+    }
+    assert found.unsupported == ()
+
+
+def test_what_is_noted_of_these_forms(stack: Find) -> None:
+    assert discover(stack("include")).notes == ()
+    assert discover(stack("volumes-from")).notes == ("services tracker and storage name the same database",)
+    (passed,) = discover(stack("profiles")).notes
+    assert passed == "service tracker-mysql is in no profile that is enabled (mysql): passed over"
+    (template,) = discover(stack("extends")).notes
+    assert template.startswith("service base was passed over: service base: its database")
+    assert any("db (mariadb:11.8) is a database server" in note for note in discover(stack("several-trackers")).notes)
+
+
+def test_all_files_that_were_read_are_listed(stack: Find) -> None:
+    directory = stack("include")
+    assert [str(file.relative_to(directory)) for file in discover(directory).files] == [
+        *("compose.yaml", "tracker/compose.yaml", "index/compose.yaml", "index/live.yaml")
+    ]
+
+
+def test_configs_and_secrets_that_are_files_are_mounts(stack: Find) -> None:
+    directory = stack("configs-and-secrets")
+    mounts = {mount.target: mount for mount in discover(directory).mounts}
+    assert mounts["/run/secrets/token"].path == directory / "token.txt"
+    assert mounts["/etc/torrust/tracker/tracker.toml"].read_only
+    assert "/etc/torrust/index/index.toml" not in mounts
+
+
 def test_an_index_and_a_tracker(stack: Find) -> None:
     directory = stack("index-and-tracker")
     found = discover(directory)
@@ -209,7 +279,7 @@ def test_an_override_file_moves_the_mount_and_the_image(stack: Find) -> None:
 def test_a_missing_variable_is_empty_and_noted(stack: Find) -> None:
     found = discover(stack("missing-variable"))
     assert found.sources[0].path == stack("missing-variable") / "data/database/tracker.db"
-    assert [note.split()[2] for note in found.notes] == ["TRACKER_TAG", "TRACKER_TOML"]
+    assert [note.split()[2] for note in found.notes] == ["TRACKER_TOML", "TRACKER_TAG"]
 
 
 def test_an_env_file_that_services_share_makes_none_of_them_a_tracker(stack: Find) -> None:
@@ -229,6 +299,13 @@ def test_an_env_file_that_services_share_makes_none_of_them_a_tracker(stack: Fin
             "services.tracker.volumes[0]: the variable DATA is required and not set",
             "set DATA in .env",
         ),
+        ("include-cycle", "`include` goes in a circle: ", "`sources:`"),
+        ("include-missing", "include: ", "`sources:`"),
+        ("include-conflict", "services.tracker from the included ", "override"),
+        ("include-remote", "is no file of this host", "`sources:`"),
+        ("extends-cycle", "`extends` goes in a circle: tracker in ", "`sources:`"),
+        ("extends-missing", "services.tracker.extends: there is no service gone in ", "`sources:`"),
+        ("volumes-from-cycle", "`volumes_from` goes in a circle: tracker → other → tracker", "refuses"),
         (
             "container-layer",
             "is on no mount: it is lost with the container",
@@ -300,10 +377,29 @@ services:
         discover(write_stack({"compose.yaml": text}))
 
 
-def test_a_configuration_on_a_named_volume_is_not_yet_supported(write_stack: Write) -> None:
+def test_a_configuration_on_a_named_volume_is_read_there(write_stack: Write, no_docker: Path) -> None:
     text = "services: {t: {image: torrust/tracker, volumes: ['etc:/etc/torrust/tracker', './lib:/var/lib/torrust']}}\n"
-    (unsupported,) = discover(write_stack({"compose.yaml": text})).unsupported
-    assert "its configuration /etc/torrust/tracker/tracker.toml lies on the named volume etc" in unsupported.reason
+    directory = write_stack({"compose.yaml": text})
+    with pytest.raises(ConfigurationError, match=r"its configuration /etc/torrust/.* lies on the volume etc, which"):
+        discover(directory)
+    (no_docker / "stack_etc/_data").mkdir(parents=True)
+    (no_docker / "stack_etc/_data/tracker.toml").write_text(
+        TOML.replace("/var/lib/torrust/tracker", "/var/lib/torrust")
+    )
+    assert discover(directory).sources[0].path == directory / "lib/database/tracker.db"
+
+
+def test_a_configuration_from_what_is_no_file_is_an_error(write_stack: Write) -> None:
+    text = """
+services:
+  tracker:
+    image: torrust/tracker
+    configs: [{source: toml, target: /etc/torrust/tracker/tracker.toml}]
+    volumes: ["./lib:/var/lib/torrust"]
+configs: {toml: {environment: TOML}}
+"""
+    with pytest.raises(ConfigurationError, match=r"is mounted at .* from what is no file of the host"):
+        discover(write_stack({"compose.yaml": text}))
 
 
 def test_a_database_on_a_tmpfs_is_an_error(write_stack: Write) -> None:
@@ -391,6 +487,7 @@ def test_the_database_itself_is_not_looked_at(write_stack: Write) -> None:
     [
         *("deployer-like", "overrides-in-env", "mysql", "index-and-tracker", "no-database", "broken-yaml"),
         *("broken-toml", "file-mount", "named-volume", "missing-variable", "shared-env-file"),
+        *("include-remote", "configs-and-secrets", "profiles", "several-trackers"),
     ],
 )
 def test_no_secret_of_a_stack_comes_out(stack: Find, name: str) -> None:
@@ -405,7 +502,8 @@ def test_no_secret_of_a_stack_comes_out(stack: Find, name: str) -> None:
 
 def test_the_fixtures_do_hold_canaries(stack: Find) -> None:
     """Else the test above would prove nothing."""
-    for name in ("deployer-like", "overrides-in-env", "mysql", "index-and-tracker", "broken-yaml", "broken-toml"):
+    holding = ["deployer-like", "overrides-in-env", "mysql", "index-and-tracker", "broken-yaml", "broken-toml"]
+    for name in (*holding, "include-remote", "configs-and-secrets", "profiles", "several-trackers"):
         files = [path for path in stack(name).rglob("*") if path.is_file()]
         assert any("canary" in file.read_text(encoding="utf-8") for file in files), name
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.envfile import parse_env
+from tracker_backup.stack.envfile import parse_env, parse_raw_env
 
 
 def values(text: str, **environment: str) -> dict[str, str]:
@@ -129,3 +129,27 @@ def test_any_text_gives_values_or_a_configuration_error(text: str) -> None:
     except ConfigurationError:
         return
     assert all(isinstance(value, str) for value in result.values.values())
+
+
+def test_the_raw_format_takes_values_as_they_stand() -> None:
+    text = """# comment
+  A='1' # no comment
+B=$A
+C=
+
+export D=1
+PASSED
+UNKNOWN
+E=a=b\r
+"""
+    with pytest.raises(ConfigurationError, match=r"f, line 6: expected NAME=value"):
+        parse_raw_env(text, file="f")
+    parsed = parse_raw_env(text.replace("export ", ""), file="f", environment={"PASSED": "p"})
+    assert parsed.values == {
+        "A": "'1' # no comment",
+        "B": "$A",
+        "C": "",
+        "D": "1",
+        "PASSED": "p",
+        "E": "a=b",
+    }

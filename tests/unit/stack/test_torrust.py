@@ -40,7 +40,7 @@ def service(environment: dict[str, str] | None = None, *, from_env_file: bool = 
     ],
 )
 def test_a_service_is_known_by_its_image(image: str | None, product: Product | None) -> None:
-    expected = Recognised(product, certain=True) if product else None
+    expected = Recognised(product, certain=True, by_image=True) if product else None
     assert torrust.recognise(service(image=image)) == expected
 
 

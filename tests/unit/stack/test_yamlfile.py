@@ -35,6 +35,20 @@ services:
     }
 
 
+def test_tags_that_replace_are_marked() -> None:
+    text = "a: !reset null\nb: !override {<<: {x: 1}, y: [2]}\nc: !override [true, 0777]\n"
+    text += "d: !override text\ne: !reset {f: 1}\n"
+    document = parse_yaml(text, file="f")
+    assert {key: value.value for key, value in document.items()} == {
+        "a": None,
+        "b": {"x": "1", "y": ["2"]},
+        "c": [True, "0777"],
+        "d": "text",
+        "e": None,
+    }
+    assert "text" not in repr(document)
+
+
 def test_an_empty_file_is_none() -> None:
     assert parse_yaml("# only a comment\n", file="f") is None
 
@@ -47,7 +61,7 @@ def test_an_empty_file_is_none() -> None:
         ("a: *gone\n", "f.yaml, line 1: not valid YAML: found undefined alias"),
         ("a: 1\n---\nb: 2\n", "f.yaml, line 2: not valid YAML"),
         ("a: 1\nb: 2\na: 3\n", "f.yaml, line 3: the key 'a' is there twice"),
-        ("a:\n  - !reset null\n", "f.yaml, line 2: tags such as !reset"),
+        ("a:\n  - !other null\n", "f.yaml, line 2: a tag that is neither !reset nor !override"),
         ("a: !!python/object/apply:os.system [x]\n", "f.yaml, line 1: not valid YAML"),
         ("? [1]\n: 2\n", "f.yaml, line 1: not valid YAML"),
         ("a: \x01\n", "f.yaml: not valid YAML"),

@@ -26,10 +26,41 @@ def test_needs_on_one_file_system_add_up(tmp_path: Path) -> None:
         space.require_room([(tmp_path, 900 * MIB, "a copy"), (tmp_path, 61 * MIB, "its artifact")])
 
     assert raised.value.message == (
-        f"not enough room on the disk of {tmp_path}: 900.0 MiB for a copy, 61.0 MiB for its artifact and a reserve of "
-        "64.0 MiB are needed, 1.0 GiB are free"
+        f"not enough room on the disk of {tmp_path}: 900.0 MiB for a copy, 61.0 MiB for its artifact and 64.0 MiB that "
+        "stay free are needed, 1.0 GiB are free: 1.0 MiB are missing"
     )
-    assert "staging" in str(raised.value)
+    assert raised.value.hint == "make room for 1.0 MiB there"
+
+
+@pytest.mark.parametrize(
+    ("text", "on_a_tebibyte"),
+    [
+        ("5%", 1024**4 // 20), ("0.5 %", 1024**4 // 200), ("2 GiB", 2 * 1024**3), ("512MiB", 512 * MIB),
+        ("1.5 KiB", 1536), ("0%", 0), ("0 KiB", 0), ("1 TiB", 1024**4),
+    ],
+)  # fmt: skip
+def test_what_stays_free_is_a_size_or_a_share(
+    text: str, on_a_tebibyte: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "disk_bytes", lambda _path: 1024**4)
+
+    assert space.parse_min_free(text).on(tmp_path) == on_a_tebibyte
+
+
+@pytest.mark.parametrize("text", ["", "5", "five %", "5 %%", "2 GB", "-1 GiB"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a percentage nor a size"):
+        space.parse_min_free(text)
+
+
+def test_the_watch_looks_at_what_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 100 * MIB
+    monkeypatch.setattr(space, "free_bytes", lambda _path: free)
+    watch = space.RoomWatch([tmp_path, tmp_path], space.MinFree(90 * MIB))
+
+    watch.require(10 * MIB)
+    with pytest.raises(SourceError, match=r"100\.0 MiB are free, and 90\.0 MiB stay free \(min_free\)"):
+        watch.require(10 * MIB + 1)
 
 
 @pytest.mark.usefixtures("one_gibibyte_free")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tracker_backup.sources.interface import CheckResult
 from tracker_backup.sources.mysql.dumptext import DumpContents, DumpReader
@@ -17,9 +18,9 @@ _BLOCK_BYTES = 1024 * 1024
 class DumpCheck:
     """Checks a dump while it is read back; `rows` by table and `objects` by kind are what it must hold."""
 
-    def __init__(self, rows: Mapping[str, int], objects: Mapping[str, int]) -> None:
-        """Begin before the first byte."""
-        self._rows, self._objects = dict(rows), dict(objects)
+    def __init__(self, rows: Mapping[str, int] | None, objects: Mapping[str, int] | None) -> None:
+        """Begin before the first byte; what is None is not compared."""
+        self._rows, self._objects = rows or {}, objects
         self._reader = DumpReader()
         self._began = time.monotonic()
 
@@ -36,29 +37,29 @@ class DumpCheck:
             for table, count in self._rows.items()
             if contents.rows.get(table) != count
         ]
-        if count_objects(contents) != self._objects:
+        if self._objects is not None and count_objects(contents) != self._objects:
             problems.append(f"objects: {count_objects(contents)} instead of {self._objects}")
         return _result(contents, problems, self._began)
 
 
 class FileCheck:
-    """Checks a dump that lies in a file, of which nothing else is known."""
+    """Checks a dump that lies in a file; `facts` are those of the manifest, as far as they are known."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         """Keep the path; it is read when the result is wanted."""
         self._path = path
+        self._facts = facts
 
     def abandon(self) -> None:
         """Nothing runs."""
 
     def result(self) -> CheckResult:
-        """Read the file and say whether it is a whole dump."""
-        began, reader = time.monotonic(), DumpReader()
+        """Read the file and say whether it is a whole dump, and that one."""
+        check = DumpCheck(self._facts.get("rows"), self._facts.get("objects"))
         with opened_for_reading(self._path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
             while block := file.read(_BLOCK_BYTES):
-                reader.feed(block)
-        contents = reader.finish()
-        return _result(contents, _unfinished(contents), began)
+                check.feed(block)
+        return check.result()
 
 
 def count_objects(contents: DumpContents) -> dict[str, int]:

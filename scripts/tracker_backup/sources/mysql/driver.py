@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tracker_backup.errors import SourceError, TrackerBackupError
 from tracker_backup.sources.interface import CopyContext, Forecast, Sink, Source, Taken
@@ -13,25 +14,14 @@ from tracker_backup.sources.mysql.checks import DumpChecks
 from tracker_backup.sources.mysql.compare import absent
 from tracker_backup.sources.mysql.dump import Dumped, run_dump
 from tracker_backup.sources.mysql.facts import Facts, gather
-from tracker_backup.sources.mysql.grants import missing
+from tracker_backup.sources.mysql.prepare import Prepared, prepare
 from tracker_backup.sources.mysql.proof import Evidence
 from tracker_backup.sources.mysql.prover import Prover
-from tracker_backup.sources.mysql.reach import Reached, reach
-from tracker_backup.sources.mysql.target import REFUSE, Target
 
 DUMP = "dump"
 _TRIES = 3
 _CHANGED = "Error 1412"  # "Table definition has changed, please retry transaction"
 _ASSUMED_BYTES_PER_SECOND = 40 * 1024**2
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A server that can be dumped as it is now."""
-
-    target: Target
-    reached: Reached
-    locking: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +43,7 @@ class MysqlDriver:
 
         Raises SourceError when it cannot be dumped completely, DeadlineError when the run's time is over.
         """
-        prepared = _prepare(source)
+        prepared = prepare(source)
         for note in prepared.reached.passed_over:
             context.note(f"{source.name}: passed over: {note}")
         facts = prepared.reached.facts
@@ -88,13 +78,20 @@ class MysqlDriver:
             return DumpChecks(quick)
         return DumpChecks(quick, taken.evidence, taken.why_no_proof, context)
 
-    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> FileCheck:  # noqa: ARG002 - one check only
-        """Start to read a dump that was unpacked into a file."""
-        return FileCheck(path)
+    def start_check(
+        self,
+        path: Path,
+        *,
+        full: bool,  # noqa: ARG002 - one check only
+        low_priority: bool,  # noqa: ARG002 - it runs in this process
+        facts: Mapping[str, Any] | None = None,
+    ) -> FileCheck:
+        """Start to read a dump that was unpacked into a file, and compare it with what was counted when it was made."""
+        return FileCheck(path, facts or {})
 
     def forecast(self, source: Source, context: CopyContext) -> Forecast:
         """Return what a dump would cost now, and change nothing."""
-        prepared = _prepare(source)
+        prepared = prepare(source)
         size = prepared.reached.facts.bytes
         seconds = size / (context.last_rate or _ASSUMED_BYTES_PER_SECOND)
         return Forecast(
@@ -108,37 +105,11 @@ class MysqlDriver:
 
     def estimate_bytes(self, source: Source) -> int:
         """Return the server's estimate of the schema's data."""
-        return _prepare(source).reached.facts.bytes
-
-
-def _prepare(source: Source) -> _Prepared:
-    """Reach the server and see whether a dump would be complete.
-
-    Raises SourceError when it would not, with what to do.
-    """
-    target = source.target
-    if target is None:
-        raise SourceError(f"source {source.name} names no schema on a server")
-    reached = reach(target, source.path)
-    others = reached.facts.non_transactional
-    if others and target.non_transactional == REFUSE:
-        names = ", ".join(f"{table.name} ({table.engine})" for table in others)
-        raise SourceError(
-            f"{target}: a transaction does not hold these tables still: {names}",
-            hint="ALTER TABLE … ENGINE=InnoDB, or allow mysql_non_transactional: lock, which keeps writers waiting",
-        )
-    lacking = missing(reached.facts, target.schema, locking=bool(others))
-    if lacking:
-        raise SourceError(
-            f"{target}: the user {reached.facts.identity.account} may not see all of it, so that a dump could lack "
-            "something without a word",
-            hint=f"run as the server's administrator: {' '.join(lacking)}",
-        )
-    return _Prepared(target, reached, bool(others))
+        return prepare(source).reached.facts.bytes
 
 
 def _dump(
-    prepared: _Prepared, facts: Facts, context: CopyContext, sink: Sink, on_first_table: Callable[[], None] | None
+    prepared: Prepared, facts: Facts, context: CopyContext, sink: Sink, on_first_table: Callable[[], None] | None
 ) -> Dumped:
     dumped = run_dump(
         prepared.reached.connection,
@@ -158,7 +129,7 @@ def _dump(
     return dumped
 
 
-def _facts_after(prepared: _Prepared, before: Facts, failure: SourceError | None) -> Facts:
+def _facts_after(prepared: Prepared, before: Facts, failure: SourceError | None) -> Facts:
     """Ask for the facts again; where the server is gone, the failure of the dump says more than that it is."""
     try:
         return gather(prepared.reached.connection, before.identity, prepared.target.schema)
@@ -169,7 +140,7 @@ def _facts_after(prepared: _Prepared, before: Facts, failure: SourceError | None
 
 
 def _taken(
-    source: Source, prepared: _Prepared, facts: Facts, dumped: Dumped, prover: Prover, repeats: int
+    source: Source, prepared: Prepared, facts: Facts, dumped: Dumped, prover: Prover, repeats: int
 ) -> TakenSchema:
     contents, way = dumped.contents, prepared.reached.way
     evidence = prover.evidence(contents.rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tracker_backup.containers.docker import RUNNING, Container, service_containers
 from tracker_backup.containers.reachable import Reachable, reachable
-from tracker_backup.errors import CommandError, SourceError
+from tracker_backup.errors import CommandError, SourceError, SourcePendingError
 from tracker_backup.sources.mysql.clients import inside, on_the_host
 from tracker_backup.sources.mysql.credentials import Credentials
 from tracker_backup.sources.mysql.facts import Facts, Identity, gather, identify
@@ -38,6 +38,7 @@ class _Search:
 
     ways: list[Way] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    never_made: bool = False
 
 
 def reach(target: Target, stack: Path) -> Reached:
@@ -73,7 +74,7 @@ def reach(target: Target, stack: Path) -> Reached:
                 connection, facts, tuple(problem for problem in problems if str(connection.way) not in problem)
             )
         problems.append(f"{connection.way}: {unfit}")
-    raise _unreached(target, problems)
+    raise _unreached(target, problems, never_made=search.never_made)
 
 
 def _best_first(connections: list[Connection], identity: Identity) -> list[Connection]:
@@ -101,6 +102,7 @@ def _container(stack: Path, service: str, search: _Search) -> Container | None:
         search.problems.append(f"service {service}: {error.message}")
         return None
     running = [container for container in containers if container.state == RUNNING]
+    search.never_made = not containers
     if not running:
         states = ", ".join(container.state for container in containers) or "there is none"
         search.problems.append(f"service {service} has no running container in {stack} ({states})")
@@ -177,9 +179,10 @@ def _tcp(host: str, port: int) -> dict[str, str]:
     return {"host": host, "port": str(port), "protocol": "tcp"}
 
 
-def _unreached(target: Target, problems: list[str]) -> SourceError:
+def _unreached(target: Target, problems: list[str], *, never_made: bool) -> SourceError:
+    kind = SourcePendingError if never_made else SourceError
     listed = "\n".join(f"    {problem}" for problem in dict.fromkeys(problems))
-    return SourceError(f"no way to {target}:\n{listed}", hint=_hint("\n".join(problems)))
+    return kind(f"no way to {target}:\n{listed}", hint=_hint("\n".join(problems)))
 
 
 def _hint(problems: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracker_backup.containers.docker import MARKER_NAME, RUNNING, service_containers
 from tracker_backup.containers.pause import Pause
@@ -20,6 +20,7 @@ from tracker_backup.sources.sqlite.strategy import CLONE, PAUSED, RECOVERED, Pla
 from tracker_backup.sources.sqlite.switch import reason_against, switch_to_wal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tracker_backup.containers.docker import Container
@@ -63,7 +64,14 @@ class SqliteDriver:
             advice=_advice(source, database, plan),
         )
 
-    def start_check(self, path: Path, *, full: bool, low_priority: bool) -> SqliteCheck:
+    def start_check(
+        self,
+        path: Path,
+        *,
+        full: bool,
+        low_priority: bool,
+        facts: Mapping[str, Any] | None = None,  # noqa: ARG002 - for other drivers: SQLite knows what it wrote
+    ) -> SqliteCheck:
         """Start quick_check, or with `full` integrity_check, of a raw copy."""
         return SqliteCheck(path, full=full, low_priority=low_priority)
 
