@@ -33,9 +33,13 @@ def misfit(client: Client, facts: Facts) -> str | None:
         if other or packages:
             what = ", ".join(other) or f"{packages} packages"
             return f"MySQL's client does not know what MariaDB has here: {what}"
+        if facts.identity.numbers >= _UNKNOWN_TO_MYSQL:
+            return "MySQL's client does not understand the version of a MariaDB as new as this one, and warns"
     return None
 
 
+_UNKNOWN_TO_MYSQL = (11,)
+"""Since then MariaDB does not say that it is 5.5.5 first."""
 _KNOWN_TO_MYSQL = ("BASE TABLE", "VIEW")
 
 

@@ -113,7 +113,8 @@ class TrialServer:
     @contextmanager
     def loading(self, schema: str) -> Iterator[Child]:
         """Start a client that loads what its stdin is fed into a schema."""
-        with Child([*self._client, "--binary-mode", schema], low_priority=True) as child:
+        # MariaDB's client takes comments out of triggers and routines, if it is not told to leave them.
+        with Child([*self._client, "--binary-mode", "--comments", schema], low_priority=True) as child:
             yield child
 
     def alive(self) -> bool:
