@@ -7,19 +7,16 @@ Nothing is published: the server is reached from inside, or at the container's a
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.database_images import Image, image
+from support.database_images import ENTRYPOINT, image, write_archive
 from support.database_servers import ROOT_PASSWORD, sql_text
 from support.engine import docker
 from support.program import wait_until
 
-ENTRYPOINT = Path(__file__).with_name("database_entrypoint.sh")
 NETWORK = "tracker-backup-test-database"
 
 
@@ -38,14 +35,6 @@ def imported(flavour: str) -> str:
         process.stdin.close()
     assert process.returncode == 0
     return reference
-
-
-def write_archive(made: Image, target: io.BufferedIOBase | object) -> None:
-    """Write the file system of a container image as a tar archive."""
-    with tarfile.open(fileobj=target, mode="w|") as archive:  # type: ignore[call-overload]
-        archive.add(made.rootfs, arcname=".")
-        archive.add(made.data, arcname="./usr/local/share/new-data")
-        archive.add(ENTRYPOINT, arcname="./entrypoint.sh")
 
 
 class DatabaseContainer:

@@ -22,10 +22,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+ENTRYPOINT = Path(__file__).with_name("database_entrypoint.sh")
 UNUSED_SECONDS = 30 * 24 * 3600
 PROGRAMS = {
     "mariadb": ("mariadb", "mariadb-dump", "mariadb-admin", "mariadbd"),
@@ -154,6 +157,27 @@ def image(name: str) -> Image:
     return Image(flavour, directory)
 
 
+def write_archive(made: Image, target: IO[bytes]) -> None:
+    """Write the file system of a container image as a tar archive."""
+    with tarfile.open(fileobj=target, mode="w|") as archive:
+        archive.add(made.rootfs, arcname=".")
+        archive.add(made.data, arcname="./usr/local/share/new-data")
+        archive.add(ENTRYPOINT, arcname="./entrypoint.sh")
+
+
+def archive_file(name: str) -> Path:
+    """Return a flavour's container image as a tar file in the cache, for `docker import`."""
+    made = image(name)
+    entrypoint = hashlib.sha256(ENTRYPOINT.read_bytes()).hexdigest()[:12]
+    file = made.directory / f"container-{entrypoint}.tar"
+    if not file.exists():
+        unfinished = file.with_suffix(f".{os.getpid()}")
+        with unfinished.open("wb") as target:
+            write_archive(made, target)
+        unfinished.rename(file)
+    return file
+
+
 def _recipe_hash(flavour: Flavour) -> str:
     functions = (_build, _unpack, _write_programs, _make_data, Image)
     parts = [
@@ -240,7 +264,10 @@ def _remove_unused(directory: Path, name: str) -> None:
 
 
 def main() -> None:
-    """Build all flavours, or those that are named, and print where they lie."""
+    """Build all flavours, or those that are named, and print where they lie; `--tar NAME`: as a container image."""
+    if sys.argv[1:2] == ["--tar"]:
+        print(archive_file(sys.argv[2]))
+        return
     for name in sys.argv[1:] or FLAVOURS:
         print(name, image(name).bin)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tracker_backup.sources.mysql.dump import Dumped, run_dump
 from tracker_backup.sources.mysql.facts import Facts, gather
 from tracker_backup.sources.mysql.prepare import Prepared, prepare
 from tracker_backup.sources.mysql.proof import Evidence
-from tracker_backup.sources.mysql.prover import Prover
+from tracker_backup.sources.mysql.prover import Prover, sweep_left
 
 DUMP = "dump"
 _TRIES = 3
@@ -47,6 +47,7 @@ class MysqlDriver:
         for note in prepared.reached.passed_over:
             context.note(f"{source.name}: passed over: {note}")
         facts = prepared.reached.facts
+        sweep_left(prepared.reached.connection, context)
         prover = Prover(prepared.reached.connection, facts, prepared.target.schema, context)
         for repeats in range(_TRIES):
             sink.begin()
@@ -94,13 +95,22 @@ class MysqlDriver:
         prepared = prepare(source)
         size = prepared.reached.facts.bytes
         seconds = size / (context.last_rate or _ASSUMED_BYTES_PER_SECOND)
+        said = [f"passed over: {reason}" for reason in prepared.reached.passed_over]
+        unproven = Prover(
+            prepared.reached.connection,
+            prepared.reached.facts,
+            prepared.target.schema,
+            replace(context, full_check=True),
+        ).why_not
+        if unproven is not None:
+            said.append(f"there is no weekly restore check: {unproven}")
         return Forecast(
             method=f"{DUMP} by {prepared.reached.way}",
             raw_bytes=size,
             seconds=seconds,
             stall_seconds=seconds if prepared.locking else 0.0,
             pause_seconds=0.0,
-            advice="; ".join(f"passed over: {reason}" for reason in prepared.reached.passed_over),
+            advice="; ".join(said),
         )
 
     def estimate_bytes(self, source: Source) -> int:

@@ -54,7 +54,7 @@ def choose_server(connection: Connection, facts: Facts, schema: str, directory: 
     Raises NoProofError when there is none, or no room for it; ServerRefusalError when the source's server cannot be
     asked for its settings.
     """
-    free = free_bytes(directory)
+    free = free_bytes(next(place for place in (directory, *directory.parents) if place.exists()))
     if free < DISK_FACTOR * dump_bytes:
         raise NoProofError(
             f"{DISK_FACTOR} times the dump's {format_bytes(dump_bytes)} would have to be free on the disk of "

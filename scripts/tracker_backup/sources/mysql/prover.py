@@ -21,6 +21,13 @@ def owner_of(context: CopyContext) -> str:
     return str(context.state_directory)
 
 
+def sweep_left(connection: Connection, context: CopyContext) -> None:
+    """Remove the throw-away containers of an earlier run; only a run may, which holds the lock."""
+    if connection.way.container is not None:
+        with contextlib.suppress(CommandError):  # then the next run finds them
+            sweep(owner_of(context))
+
+
 class Prover:
     """For one source of one run; `why_not` says why there will be no restore check although one is wanted."""
 
@@ -33,9 +40,6 @@ class Prover:
         self._deadline = context.deadline
         self._witness: Witness | None = None
         self._kind: Kind | None = None
-        if connection.way.container is not None:
-            with contextlib.suppress(CommandError):  # then the next run finds them
-                sweep(owner_of(context))
         if context.full_check:
             try:
                 self._kind = choose_server(connection, facts, schema, context.directory, facts.bytes)

@@ -70,6 +70,7 @@ def test_a_host_without_a_server_says_so_and_is_content_with_the_quick_check(mys
     restore = artifact["checks"][1]
     assert restore["ok"] is None
     assert "not tried: the server runs in no container here, and this host has no mysqld" in restore["messages"][0]
+    assert "there is no weekly restore check: the server runs in no container here" in program.run("doctor").stdout
 
 
 def test_of_itself_it_is_done_once_a_week(mysql: Server, tmp_path: Path):
