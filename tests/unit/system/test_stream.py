@@ -162,3 +162,22 @@ def test_what_can_not_be_run_is_an_error_of_ours(name: str) -> None:
 def test_an_end_that_does_not_come_is_an_error() -> None:
     with Child(["sh", "-c", "exec sleep 600"]) as child, pytest.raises(CommandError, match="did not end within"):
         child.finish(0.1)
+
+
+def test_a_child_inherits_the_descriptors_it_is_given_and_no_others() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"handed over")
+    os.close(writing)
+    try:
+        with Child(["sh", "-c", f"cat /dev/fd/{reading}; ls /proc/self/fd | wc -l >&2"], inherit=[reading]) as child:
+            assert read_all(child) == b"handed over"
+            child.require_success()
+            # The three, the one, and the directory that ls reads.
+            assert child.stderr_text() == "5\n"
+    finally:
+        os.close(reading)
+
+
+def test_a_child_gets_variables_on_top_of_the_clean_environment() -> None:
+    with Child(["sh", "-c", 'echo "$PATH $EXTRA"'], env={"EXTRA": "more"}) as child:
+        assert read_all(child).decode().endswith("/bin more\n")
