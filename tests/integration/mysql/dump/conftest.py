@@ -66,6 +66,6 @@ def make_world(server: Server, directory: Path) -> World:
         " CREATE TABLE zzz (id INT PRIMARY KEY); INSERT INTO zzz VALUES (1)"
     )
     least_user(server, user, schema)
-    program = installation_for(server, directory / "host")
+    program = installation_for(server, directory / "host", check="quick")  # its lock comes before the dump
     program.dump(server, schema, user)
     return World(server, schema, user, program)

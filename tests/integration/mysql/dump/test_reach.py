@@ -59,7 +59,9 @@ def start(stack: Path, network: None) -> Iterator[Start]:
 def program(stack: Path, tmp_path: Path) -> MysqlInstallation:
     """Return the program on a host that has MariaDB's client, as Debian's default-mysql-client is."""
     programs = client("mariadb-10.11").directory
-    return MysqlInstallation(tmp_path / "host", programs, stack=str(stack), sources=None)
+    return MysqlInstallation(
+        tmp_path / "host", programs, stack=str(stack), sources=None, files={"enabled": False}, check="quick"
+    )
 
 
 @contextmanager
@@ -83,15 +85,14 @@ def wait_until_dumping(database: DatabaseContainer) -> None:
     wait_until(lambda: any(WAITING in row for row in database.sql("SHOW PROCESSLIST")), database.log)
 
 
-def test_a_stack_as_in_production_is_discovered_and_dumped_from_inside(
-    program: MysqlInstallation, start: Start
-) -> None:
+def test_a_stack_as_in_production_is_found_and_dumped_from_inside(program: MysqlInstallation, start: Start) -> None:
     start()
 
     (source,) = json.loads(program.run("discover", "--json").stdout)
     (artifact,) = program.back_up()["artifacts"]
 
     assert (source["type"], source["schema"], source["service"]) == ("mysql", SCHEMA, "tracker")
+    assert "inside the container" in source["reach"]
     assert artifact["engine"]["rows"] == {"torrents": 2, "zzz": 0}
     assert artifact["engine"]["client"].startswith("mysqldump 9.7")
     assert artifact["engine"]["reach"].startswith("exec: tracker-backup-test-")
@@ -148,8 +149,12 @@ def test_a_server_that_is_stopped(program: MysqlInstallation, start: Start) -> N
     assert "(exited)" in said
 
 
-def test_a_server_that_was_never_made(program: MysqlInstallation) -> None:
-    assert "service mysql has no running container" in program.refusal()
+def test_a_server_that_was_never_made_is_pending(program: MysqlInstallation) -> None:
+    done = program.run("--now")
+
+    assert done.returncode == 3, done.stderr
+    assert "service mysql has no running container" in done.stderr
+    assert program.manifests() == []
 
 
 @pytest.mark.parametrize("reach", ["exec", "host"])
