@@ -24,6 +24,7 @@ _NAP_SECONDS = 0.002
 _LOOK_SECONDS = 15
 _PING_SECONDS = 10
 _END_SECONDS = 60
+_LOOKS_AFTER_THE_END = 3
 _OPTIONS = (
     "--routines",
     "--triggers",
@@ -174,10 +175,17 @@ def _require_success(child: Child, connection: Connection) -> None:
 
 
 def _is_there(connection: Connection) -> bool:
-    try:
-        return connection.way.still_there()
-    except CommandError:
-        return False
+    """Return whether the container runs; Docker hears of its end a moment later than those who talked to it."""
+    if connection.way.container is None:
+        return True
+    for _ in range(_LOOKS_AFTER_THE_END):
+        try:
+            if not connection.way.still_there():
+                return False
+        except CommandError:
+            return False
+        time.sleep(1)
+    return True
 
 
 def _hold_back(done: int, began: float, bytes_per_second: float) -> None:
