@@ -20,6 +20,8 @@ from tracker_backup.system.space import available_memory, format_bytes
 
 DISK_FACTOR = 3
 """How many times the dump's size must be free on the disk."""
+SERVER_BYTES = 512 * 1024**2
+"""What a server without any data takes on the disk."""
 _VERSION_SECONDS = 30
 
 
@@ -55,10 +57,10 @@ def choose_server(connection: Connection, facts: Facts, schema: str, directory: 
     asked for its settings.
     """
     free = free_bytes(next(place for place in (directory, *directory.parents) if place.exists()))
-    if free < DISK_FACTOR * dump_bytes:
+    if free < DISK_FACTOR * dump_bytes + SERVER_BYTES:
         raise NoProofError(
-            f"{DISK_FACTOR} times the dump's {format_bytes(dump_bytes)} would have to be free on the disk of "
-            f"{directory}, and {format_bytes(free)} are"
+            f"{DISK_FACTOR} times the dump's {format_bytes(dump_bytes)} and {format_bytes(SERVER_BYTES)} for a new "
+            f"server would have to be free on the disk of {directory}, and {format_bytes(free)} are"
         )
     memory = available_memory()
     if memory < MEMORY_BYTES:

@@ -42,8 +42,12 @@ _OPTIONS = (
     "--skip-name-resolve",
     "--skip-log-bin",
     "--event-scheduler=OFF",
-    "--innodb-buffer-pool-size=128M",
+    # Small, but so that the unique index of some million rows fits: rows come in no order of it.
+    "--innodb-buffer-pool-size=512M",
     "--innodb-flush-log-at-trx-commit=0",
+    "--skip-innodb-doublewrite",
+    "--loose-innodb-redo-log-capacity=256M",
+    "--loose-innodb-log-file-size=256M",
     "--max-allowed-packet=1G",
     "--loose-mysqlx=OFF",
     "--loose-performance-schema=OFF",
