@@ -76,7 +76,16 @@ def _notes(config: Config, found: Discovery) -> tuple[str, ...]:
 
 def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
     databases = tuple(
-        Source(item.name, item.type, item.path, item.service, item.why, item.mount or "directory", item.container_path)
+        Source(
+            name=item.name,
+            type=item.type,
+            path=item.path,
+            service=item.service,
+            why=item.why,
+            mount=item.mount or "directory",
+            container_path=item.container_path,
+            project=found.directory,
+        )
         for item in found.sources
         if item.path is not None
     )

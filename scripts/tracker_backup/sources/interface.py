@@ -19,7 +19,8 @@ class Source:
 
     `why` is a sentence for people: how it was found. `mount` is `file` where a container sees the single file and
     not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`. `scope` is what a
-    source of type `files` takes.
+    source of type `files` takes. `project` is the directory of the service's Compose project where that is not the
+    stack's, as with a COMPOSE_FILE that leads elsewhere: there its containers are looked for.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     mount: str = "directory"
     container_path: str | None = None
     scope: Scope | None = field(default=None, repr=False)
+    project: Path | None = None
 
 
 @dataclass(frozen=True)
