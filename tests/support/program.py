@@ -121,6 +121,12 @@ class Installation:
         wait_until(lambda: self.phase() == phase, lambda: f"no phase {phase!r}: {running.said()}", running)
         return running
 
+    def start_until_locked(self, *arguments: str) -> Running:
+        """Start the program and wait until it notes anything in its lock; the first phase may be over in no time."""
+        running = self.start(*arguments)
+        wait_until(lambda: self.phase() is not None, lambda: f"it never held the lock: {running.said()}", running)
+        return running
+
     def manifests(self) -> list[dict[str, Any]]:
         """Return the manifests of all backups, oldest first, as they lie in the repository."""
         found = sorted(self.repository.glob("[0-9]*/manifest.json"))

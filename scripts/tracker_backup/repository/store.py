@@ -7,6 +7,7 @@ visible. What is under way, raw, or damaged lies under dot names, which no listi
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -43,6 +44,8 @@ __all__ = ["Backup", "Incoming", "Repository", "is_backup_directory", "load_back
 MARKER_NAME = ".tracker-backup"
 _INCOMING, _STAGING, _QUARANTINE = ".incoming", ".staging", ".quarantine"
 _CONDEMNED = ".condemned-"
+_ROOM_TO_CONDEMN = ".condemned"
+"""A directory kept ready: on a full disk a longer name beside the old one may need a block that is not there."""
 _SCRATCH = ".scratch-"
 _LATEST = "latest"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,40}")
@@ -148,7 +151,8 @@ class Repository:
             staged = (
                 [entry for entry in self.staging.iterdir() if _is_left_over(entry)] if self.staging.is_dir() else []
             )
-            for directory in (self.path / _INCOMING, *self.path.glob(f"{_CONDEMNED}*"), *staged):
+            condemned = [*self.path.glob(f"{_CONDEMNED}*"), *(self.path / _ROOM_TO_CONDEMN).glob("*")]
+            for directory in (self.path / _INCOMING, *condemned, *staged):
                 remove_tree(directory)
         except OSError as error:
             raise RepositoryError(f"cannot clear {error.filename or self.path}: {error.strerror}") from error
@@ -157,7 +161,7 @@ class Repository:
         """Make the private directories of a run: for its artifacts, and for its raw snapshots."""
         incoming, staging = self.path / _INCOMING / identifier, self.staging / identifier
         try:
-            for directory in (incoming, staging):
+            for directory in (incoming, staging, self.path / _ROOM_TO_CONDEMN):
                 make_private_directory(directory)
         except OSError as error:
             raise RepositoryError(f"cannot make {error.filename}: {error.strerror}") from error
@@ -186,16 +190,25 @@ class Repository:
         for identifier in identifiers:
             if not _ID.fullmatch(identifier):
                 raise RepositoryError(f"{identifier!r} is not a backup's id")
-            condemned = self.path / f"{_CONDEMNED}{identifier}"
             try:
-                remove_tree(condemned)
-                (self.path / identifier).rename(condemned)
+                condemned = self._condemn(identifier)
                 fsync_directory(self.path)
                 remove_tree(condemned)
             except OSError as error:
                 problems.append(f"cannot delete backup {identifier}: {error.strerror}")
         if problems:
             raise RepositoryError("; ".join(problems))
+
+    def _condemn(self, identifier: str) -> Path:
+        """Take a backup out of the listing by one rename, and return where it is now."""
+        condemned = self.path / f"{_CONDEMNED}{identifier}"
+        remove_tree(condemned)
+        try:
+            return (self.path / identifier).rename(condemned)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return (self.path / identifier).rename(self.path / _ROOM_TO_CONDEMN / identifier)
 
     def keep(self, identifier: str) -> bool:
         """Pin a backup, so that no policy deletes it; return False where it is pinned already.

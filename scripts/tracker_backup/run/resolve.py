@@ -12,6 +12,7 @@ from tracker_backup.sources.interface import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tracker_backup.config.model import Config
     from tracker_backup.stack.discovery import DiscoveredSource, Discovery
@@ -82,21 +83,30 @@ def _notes(config: Config, found: Discovery) -> tuple[str, ...]:
 
 
 def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
-    databases = tuple(database for item in found.sources if (database := _database(config, item)) is not None)
+    taken = (_database(config, item, found.directory) for item in found.sources)
+    databases = tuple(database for database in taken if database is not None)
     if not config.files.enabled:
         return databases
     return (*databases, files_source(config, databases, found.belongings))
 
 
-def _database(config: Config, item: DiscoveredSource) -> Source | None:
+def _database(config: Config, item: DiscoveredSource, project: Path | None) -> Source | None:
     """Return the source that a discovered database is, None for one whose place is not known."""
     target = discovered_target(config, item)
     if target is not None:
-        return Source(item.name, item.type, config.stack, item.service, item.why, target=target)
+        return Source(item.name, item.type, project or config.stack, item.service, item.why, target=target)
     if item.path is None:
         return None
-    mount = item.mount or "directory"
-    return Source(item.name, item.type, item.path, item.service, item.why, mount, item.container_path)
+    return Source(
+        name=item.name,
+        type=item.type,
+        path=item.path,
+        service=item.service,
+        why=item.why,
+        mount=item.mount or "directory",
+        container_path=item.container_path,
+        project=project,
+    )
 
 
 def _named(config: Config) -> Resolved:

@@ -20,8 +20,9 @@ class Source:
 
     `why` is a sentence for people: how it was found. `mount` is `file` where a container sees the single file and
     not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`. `scope` is what a
-    source of type `files` takes. A schema on a server has a `target`; its `path` is the stack's directory then, in
-    whose containers the server is looked for.
+    source of type `files` takes. A schema on a server has a `target`; its `path` is the stack's directory then.
+    `project` is the directory of the service's Compose project where that is not the stack's, as with a COMPOSE_FILE
+    that leads elsewhere: there its containers are looked for.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Source:
     mount: str = "directory"
     container_path: str | None = None
     scope: Scope | None = field(default=None, repr=False)
+    project: Path | None = None
     target: Target | None = None
 
     @property

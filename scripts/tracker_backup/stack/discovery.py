@@ -202,6 +202,7 @@ def _discovery(project: Project, findings: list[Finding], notes: list[str]) -> D
         files=project.files,
         images=images,
         mounts=host_mounts(project),
+        directory=project.directory,
         belongings=belongings(project),
     )
 

@@ -96,7 +96,10 @@ class Belongings:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What was found in a stack. `images` are the services' images by service name, `mounts` those of all services."""
+    """What was found in a stack. `images` are the services' images by service name, `mounts` those of all services.
+
+    `directory` is the Compose project's, which a COMPOSE_FILE that leads elsewhere makes another than the stack's.
+    """
 
     sources: tuple[DiscoveredSource, ...]
     unsupported: tuple[Unsupported, ...]
@@ -105,4 +108,5 @@ class Discovery:
     files: tuple[Path, ...]
     images: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[HostMount, ...] = ()
+    directory: Path | None = None
     belongings: Belongings = Belongings()

@@ -251,4 +251,4 @@ def expect_order(machine: Machine) -> None:
             content = (backup.path / artifact.file).read_bytes()
             assert (content.rstrip(b"."), len(content)) == (backup.id.encode(), artifact.bytes)
     there = {path.name for path in machine.repository.path.iterdir()}
-    assert there - set(machine.ids()) <= {".lock", ".tracker-backup", ".staging", ".quarantine"}
+    assert there - set(machine.ids()) <= {".lock", ".tracker-backup", ".staging", ".quarantine", ".condemned"}

@@ -112,6 +112,25 @@ def test_full_of_condemned_backups_it_heals_by_itself(night: Installation) -> No
     assert ids(night)[0] not in before
 
 
+def test_not_even_a_block_for_another_name(tmp_path: Path) -> None:
+    """With as many backups as one block of the directory has room for, a rename on a full ext4 fails."""
+    with ext4_disk(tmp_path / "disk", 24, inodes=4096) as disk:
+        for count in range(20, 35):
+            repository = Repository(disk / f"repository-{count}")
+            repository.init()
+            repository.begin("20260101T000000Z-daily").discard()
+            ids = [f"20260101T{number:06}Z-daily" for number in range(count)]
+            for identifier in ids:
+                (repository.path / identifier).mkdir()
+            filler = fill(disk)
+
+            repository.remove(ids)
+
+            assert repository.backups() == []
+            assert not list(repository.path.glob(".condemned*/*"))
+            filler.unlink()
+
+
 def test_full_of_what_a_killed_run_has_left(night: Installation) -> None:
     night.back_up()
     with night.start_halting("check", "--now") as running:

@@ -148,7 +148,7 @@ def test_a_signal_at_any_instant_leaves_nothing_behind(in_use: Installation, tim
     usual = time.monotonic() - began
     generator = random.Random(seed := random.randrange(10**6))
     for _ in range(times):
-        with in_use.start_until_phase("prepare", "--now") as running:
+        with in_use.start_until_locked("--now") as running:
             time.sleep(generator.uniform(0, usual))
             children = running.children()
             running.signal(number := generator.choice(SIGNALS))

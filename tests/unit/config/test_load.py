@@ -110,6 +110,18 @@ def test_all_errors_are_told_at_once_with_their_paths(tmp_path: Path) -> None:
         ({"mysql_reach": "guess"}, "mysql_reach: 'guess' is none of auto, host, exec"),
         ({"mysql_non_transactional": "ignore"}, "mysql_non_transactional: 'ignore' is none of lock, refuse"),
         ({"mysql_max_wait_seconds": 0}, "mysql_max_wait_seconds: 0 is not more than 0"),
+        ({"sources": [{"name": "a", "type": "files"}]}, "sources[0].name: 'a' is not files"),
+        (
+            {"sources": [{"name": "files", "type": "files", "path": "/a"}]},
+            "sources[0].path: '/a' does not belong here",
+        ),
+        ({"files": {"enabled": "no"}}, "files.enabled: 'no' is not true or false"),
+        ({"files": {"exclude": ["a\nb"]}}, "files.exclude[0]: 'a\\nb' is not a path or a name without control"),
+        ({"files": {"extra_paths": ["etc"]}}, "files.extra_paths[0]: 'etc' is not an absolute path"),
+        (
+            {"files": {"enabled": False}, "sources": [{"name": "files", "type": "files"}]},
+            "files.enabled: it is false, and the source files is named under sources",
+        ),
         ({"sources": [{"name": "a", "type": "sqlite", "path": "a.db"}]}, "sources[0].path: 'a.db' is not an absolute"),
         ({"repository": "/opt"}, "repository: the stack's directory lies inside it"),
         ({"repository": "/opt/torrust/../torrust"}, "repository: the stack's directory lies inside it"),

@@ -317,7 +317,8 @@ class TestSweep:
 
         repository.sweep()
 
-        assert names(repository.path) - {".staging"} == {".tracker-backup"}
+        assert names(repository.path) - {".staging"} == {".tracker-backup", ".condemned"}
+        assert names(repository.path / ".condemned") == set()
         assert names(repository.staging) == set()
 
     def test_backups_and_quarantine_stay(self, instance: Instance) -> None:

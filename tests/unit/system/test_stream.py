@@ -48,6 +48,22 @@ def test_a_failure_is_told_with_its_last_words() -> None:
             child.require_success()
 
 
+def test_every_line_of_what_it_said_is_there_with_the_exit_code() -> None:
+    with Child(["sh", "-c", "echo first >&2; echo second >&2; exit 1"]) as child:
+        read_all(child)
+        assert child.end() == 1
+        assert child.complaints() == (["first", "second"], False)
+
+
+def test_too_many_lines_are_told_to_be_too_many() -> None:
+    with Child(["sh", "-c", "yes a line of some length | head -c 200000 >&2; exit 1"]) as child:
+        read_all(child)
+        assert child.end() == 1
+        said, cut_off = child.complaints()
+        assert cut_off
+        assert said[-2] == "a line of some length"
+
+
 def test_a_death_by_signal_is_told() -> None:
     with Child(["sh", "-c", "kill -SEGV $$"]) as child:
         read_all(child)

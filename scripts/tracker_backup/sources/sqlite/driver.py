@@ -143,7 +143,7 @@ def _carry_out(plan: Plan, source: Source, database: DatabaseFile, target: Path,
     if plan.method == RECOVERED:
         return _Taken(plan, recover_copy(database, target, context), 0.0)
     if plan.method == PAUSED and source.service is not None:
-        containers = service_containers(context.stack, source.service)
+        containers = service_containers(source.project or context.stack, source.service)
         if running := [container for container in containers if container.state == RUNNING]:
             return _copy_paused(running, plan, database, target, context)
     copy = copy_pinned(database, target, context, plan.limit_seconds)

@@ -54,7 +54,7 @@ def _with_service(facts: Facts, source: Source, context: CopyContext) -> Facts:
     bearable = facts.seconds <= context.max_write_stall_seconds or clones_in_time(facts, limits_of(context))
     if bearable or facts.wal_mode or facts.recovery:
         return facts  # nobody would be paused, so Docker need not be asked
-    return replace(facts, service=service_state(context.stack, source.service))
+    return replace(facts, service=service_state(source.project or context.stack, source.service))
 
 
 def limits_of(context: CopyContext) -> Limits:
