@@ -84,6 +84,8 @@ def survey(scope: Scope) -> Survey:
     walk = _Walk(scope, found)
     for root in scope.roots:
         walk.root(root.path)
+    for path in selection.mounts_within(scope):
+        walk.mount(path)
     for mount in scope.facts.mounts:
         for link in links_on_the_way(mount.given):
             walk.link(link)
@@ -127,6 +129,11 @@ class _Walk:
             names, device = self._visit(current, beside, device)
             below = [(f"{current.rstrip('/')}/{name}", names, device) for name in sorted(names, reverse=True)]
             waiting += below
+
+    def mount(self, path: str) -> None:
+        """Take what a service has mounted by itself out of a directory whose contents stay out otherwise."""
+        if path not in self._seen and os.path.lexists(path):
+            self.root(path)
 
     def link(self, path: str) -> None:
         """Take a link that leads to a root, without what it leads to."""
