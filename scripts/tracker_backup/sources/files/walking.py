@@ -94,9 +94,16 @@ def survey(scope: Scope) -> Survey:
 
 def links_on_the_way(path: str) -> Iterator[str]:
     """Yield the symbolic links that are followed on the way to a path, by the names under which they are met."""
-    for part in reversed((Path(path), *Path(path).parents)):
-        if part.is_symlink():
-            yield os.path.join(os.path.realpath(part.parent), part.name)  # noqa: PTH118 - may be no valid text
+    waiting, met = [path], set[str]()
+    while waiting:
+        current = waiting.pop()
+        for part in reversed((Path(current), *Path(current).parents)):
+            place = os.path.join(os.path.realpath(part.parent), part.name)  # noqa: PTH118 - may be no valid text
+            if part.is_symlink() and place not in met:
+                met.add(place)
+                yield place
+                # A link may lead to a link; one that leads in a circle ends where it was met before.
+                waiting.append(os.path.join(os.path.dirname(place), os.readlink(place)))  # noqa: PTH118, PTH120, PTH115
 
 
 def shown(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tracker_backup.sources.files.selection import Facts, MountFact, select
-from tracker_backup.sources.files.walking import survey
+from tracker_backup.sources.files.walking import links_on_the_way, survey
 
 
 def mount(path: Path, target: str) -> MountFact:
@@ -44,3 +44,20 @@ def test_a_name_to_exclude_does_not_mean_the_stack_itself(tmp_path: Path) -> Non
     root = filled(tmp_path / "tracker", "compose.yaml", "storage/tracker/cache")
 
     assert taken(root, exclude=("tracker*",)) == {"compose.yaml"}
+
+
+def test_each_link_of_a_chain_that_leads_to_a_mount_is_met(tmp_path: Path) -> None:
+    filled(tmp_path / "real", "data/file")
+    (tmp_path / "current").symlink_to("real")
+    (tmp_path / "stack").symlink_to(tmp_path / "current")
+
+    found = list(links_on_the_way(str(tmp_path / "stack" / "data")))
+
+    assert found == [str(tmp_path / "stack"), str(tmp_path / "current")]
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+
+    assert {Path(path).name for path in links_on_the_way(str(tmp_path / "one"))} == {"one", "two"}
