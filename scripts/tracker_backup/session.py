@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import LockHeldError, PrivilegeError, RepositoryError, TrackerBackupError
+from tracker_backup.errors import LockHeldError, PrivilegeError, RepositoryError, TrackerBackupError, UsageError
 from tracker_backup.health.gather import refresh_status
 from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
 from tracker_backup.health.since import first_seen
@@ -45,7 +45,8 @@ class Session:
         """Run a job under the lock; None where `only_if_due` and nothing is due once the lock is had.
 
         Raises LockHeldError when another run holds the lock, with `wait` for as long as a run may take, and every
-        error that ends a run early; it has been logged, pinged and put into status.json by then.
+        error that ends a run early; it has been logged, pinged and put into status.json by then, unless a person
+        mistyped something, or nothing had begun.
         """
         began = False
         try:
@@ -64,8 +65,10 @@ class Session:
             raise
         except BaseException as error:
             told = self._told(error)
-            # Nobody but the log and the ping hears cron say that the volume is not mounted; a person does.
-            if began or self._scheduled:
+            # Nobody but the log and the ping hears cron say that the volume is not mounted; a person does. And what a
+            # person mistyped is no bad night: `status` would warn of it until the next one.
+            mistyped = isinstance(told, UsageError)
+            if self._scheduled or (began and not mistyped):
                 self._ended(request, None, told.exit_code, str(told))
             raise told from error
 

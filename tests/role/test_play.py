@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_one_run_leaves_a_verified_backup(story: Story) -> None:
 
     assert play.code == 0, play.output
     assert [json.loads(path.read_text())["state"] for path in manifests] == ["verified"]
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("first", "Repository is made"), ("first", "Schedule is in place"), ("absent", "Schedule is removed")],
+)
+def test_what_the_program_changes_is_told_as_a_change(removed: Story, name: str, task: str) -> None:
+    output = removed.plays[name].output
+
+    assert re.search(rf"^TASK \[[^\n]*{task}\] \*+\n(?:(?!TASK).*\n)*?changed: \[one\]", output, re.MULTILINE), output
 
 
 def test_second_run_changes_nothing(story: Story) -> None:

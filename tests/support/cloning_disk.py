@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.small_disk import image_disk
+
 KINDS = {
     "xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"],
     "btrfs": ["mkfs.btrfs", "-q"],
@@ -14,23 +16,9 @@ KINDS = {
 }
 
 
-@contextlib.contextmanager
-def cloning_disk(path: Path, kind: str = "xfs", mib: int = 512) -> Iterator[Path]:
+def cloning_disk(path: Path, kind: str = "xfs", mib: int = 512) -> contextlib.AbstractContextManager[Path]:
     """Mount a new file system of one of `KINDS` on a new directory, for the time of the block."""
-    image = path.with_name(f"{path.name}.image")
-    with image.open("wb") as file:
-        file.truncate(mib * 1024**2)
-    path.mkdir()
-    # mkfs.btrfs tells of changed defaults on stdout, whatever one asks for.
-    subprocess.run([*KINDS[kind], str(image)], check=True, stdout=subprocess.DEVNULL)
-    # mount sets the loop device to vanish with the last umount.
-    subprocess.run(["mount", "-o", "loop", str(image), str(path)], check=True)
-    try:
-        path.chmod(0o700)
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-        image.unlink()
+    return image_disk(path, mib, KINDS[kind])
 
 
 @contextlib.contextmanager

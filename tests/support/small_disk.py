@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,14 @@ def small_disk(path: Path, mib: int) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def ext4_disk(path: Path, mib: int, *, inodes: int = 1024) -> Iterator[Path]:
-    """Mount an ext4 of `mib` MiB, nothing of it set apart for root, on a new directory, for the time of the block."""
+def image_disk(path: Path, mib: int, make: Sequence[str]) -> Iterator[Path]:
+    """Mount a file of `mib` MiB, which the command `make` has made a file system of, on a new directory."""
     image = path.with_name(f"{path.name}.image")
     with image.open("wb") as file:
         file.truncate(mib * 1024**2)
     path.mkdir()
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-N", str(inodes), str(image)], check=True)
+    # mkfs.btrfs tells of changed defaults on stdout, whatever one asks for.
+    subprocess.run([*make, str(image)], check=True, stdout=subprocess.DEVNULL)
     # mount sets the loop device to vanish with the last umount.
     subprocess.run(["mount", "-o", "loop", str(image), str(path)], check=True)
     try:
@@ -40,6 +41,11 @@ def ext4_disk(path: Path, mib: int, *, inodes: int = 1024) -> Iterator[Path]:
     finally:
         subprocess.run(["umount", str(path)], check=True)
         image.unlink()
+
+
+def ext4_disk(path: Path, mib: int, *, inodes: int = 1024) -> contextlib.AbstractContextManager[Path]:
+    """Mount an ext4 of `mib` MiB, nothing of it set apart for root, on a new directory, for the time of the block."""
+    return image_disk(path, mib, ["mkfs.ext4", "-q", "-m", "0", "-N", str(inodes)])
 
 
 def fill(path: Path, leave_bytes: int = 0) -> Path:

@@ -151,7 +151,9 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(commands, "restore", ("recover", "restore"), "put a backup's databases into a directory")
+    parser = _command(
+        commands, "restore", ("recover", "restore"), "put a backup's databases and files into a directory"
+    )
     parser.add_argument("id", metavar="ID|latest|PATH", help="a backup's id, latest, or the path of its directory")
     parser.add_argument("--source", metavar="NAME", action="append", help="this source only")
     parser.add_argument("--to", metavar="DIR", required=True, help="the directory; nothing in it is replaced")

@@ -48,9 +48,12 @@ def restore(arguments: Namespace) -> int:
         done = restore_to(backup, Path(arguments.to), arguments.source, reporter)
     if arguments.quiet:
         return 0
+    paths = max(len(str(item.path)) for item in done)
+    sizes = max(len(format_bytes(item.artifact.raw_bytes)) for item in done)
     for item in done:
         verdict = f"{item.check.check} {'ok' if item.check.ok else 'cannot tell: ' + '; '.join(item.check.messages)}"
-        say(f"{item.path}  {format_bytes(item.artifact.raw_bytes)}  checksums agree, {verdict}")
+        size = format_bytes(item.artifact.raw_bytes)
+        say(f"{item.path!s:<{paths}}  {size:<{sizes}}  checksums agree, {verdict}")
     say(f"Restored {count(len(done), 'source')} of {backup.id} into {arguments.to}; the running stack was not touched.")
     if any(item.artifact.type == "files" for item in done) and os.geteuid() != 0:
         say("Owners, and what else only root may set, were not restored: for that, restore as root, with sudo.")

@@ -53,7 +53,8 @@ class _Seen:
 def default(arguments: Namespace) -> int:
     """Say in short how things are, and where to find help."""
     now = datetime.now(UTC)
-    for seen in _look(arguments):
+    found = _look(arguments)
+    for seen in found:
         if seen.status is None:
             say(f"{seen.instance}: {seen.problem}" if seen.instance else seen.problem)
             continue
@@ -63,7 +64,8 @@ def default(arguments: Namespace) -> int:
             say(f"  {_job_line(job)}")
         for reason in seen.status.reasons(now):
             say(f"  {NAMES[reason.level]}: {reason.text}")
-    say("\nA backup now: sudo tracker-backup --now    All commands: tracker-backup --help")
+    command = "sudo tracker-backup --instance NAME --now" if len(found) > 1 else "sudo tracker-backup --now"
+    say(f"\nA backup now: {command}    All commands: tracker-backup --help")
     return 0
 
 

@@ -173,9 +173,9 @@ def _read(path: Path) -> Any:
                 _refuse_writable_by_others(path, os.fstat(file.fileno()))
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigurationError(
-            f"there is no configuration file {path}", hint="`ls` its directory, or see --instance and --config"
-        ) from None
+        there = ", ".join(file.stem for file in instance_files()) if path.parent == config_directory() else ""
+        hint = f"there are: {there}" if there else "choose another with --instance NAME or --config PATH"
+        raise ConfigurationError(f"there is no configuration file {path}", hint=hint) from None
     except PermissionError:
         raise PrivilegeError(f"{path} may be read by root only") from None
     except OSError as error:

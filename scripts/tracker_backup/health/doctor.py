@@ -102,7 +102,8 @@ def _repository(config: Config) -> Iterator[Finding]:
         return
     backups = repository.backups()
     verified = [item for item in backups if item.manifest is not None and item.manifest.verified]
-    yield Finding(OK, f"repository {config.repository}: {len(backups)} backups, {len(verified)} complete and verified")
+    counted = f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
+    yield Finding(OK, f"repository {config.repository}: {counted}, {len(verified)} complete and verified")
     for backup in backups:
         if backup.manifest is None:
             yield Finding(WARN, f"backup {backup.id}: {backup.problem}", "see docs/restore.md for using it by hand")

@@ -85,12 +85,17 @@ def _schedule_reasons(config: Config) -> list[Reason]:
 
 
 def _quarantine_reasons(repository: Repository, manifests: list[Manifest]) -> list[Reason]:
-    newest = max((manifest.started for manifest in manifests if manifest.good), default=None)
     return [
         Reason(WARNING, f"a copy that failed its check is in quarantine: {backup.path}")
         for backup in repository.quarantined()
-        if backup.manifest is None or newest is None or backup.manifest.started > newest
+        if backup.manifest is None or not _made_good(backup.manifest, manifests)
     ]
+
+
+def _made_good(damaged: Manifest, manifests: list[Manifest]) -> bool:
+    """Return whether all that failed its check has been in good backups since; those of other sources tell nothing."""
+    since = [manifest for manifest in manifests if manifest.good and manifest.started > damaged.started]
+    return all(any(manifest.artifact(item.source) for manifest in since) for item in damaged.artifacts)
 
 
 def _run_reasons(last_run: LastRun | None, accepted: set[str]) -> list[Reason]:

@@ -36,7 +36,6 @@ def files_source(
         own={
             _real(config.repository): "our own repository",
             _real(config.staging): "our own staging directory",
-            _real(config.state_directory): "our own state",
         },
         databases={_real(item.path): item.name for item in databases if item.type == "sqlite"},
         single={

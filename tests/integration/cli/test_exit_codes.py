@@ -149,6 +149,16 @@ def test_2_for_what_cannot_be(instance: Instance, words: list[str], said: str) -
     told_once(done.stderr, said)
 
 
+def test_what_a_person_mistyped_is_no_bad_night(instance: Instance) -> None:
+    assert instance.run("--now").returncode == 0
+    before = instance.status()["last_run"]
+
+    assert instance.run("--now", "--source", "index").returncode == 2
+
+    assert instance.status()["last_run"] == before
+    assert "there is no source" not in instance.run("status").stdout
+
+
 def test_2_for_a_configuration_that_is_wrong(instance: Instance) -> None:
     text = instance.file.read_text(encoding="utf-8")
     instance.file.write_text(text + "jobs: [{name: Daily, keep: {daily: 0}}]\nstage: /x\n", encoding="utf-8")

@@ -35,6 +35,10 @@ def test_status_shows_all_and_exits_with_the_worst(pair: tuple[Instance, Instanc
     assert pair[0].run("status", "--instance", "north").returncode == 0
 
 
+def test_the_short_overview_names_a_command_that_works(pair: tuple[Instance, Instance]) -> None:
+    assert "A backup now: sudo tracker-backup --instance NAME --now " in pair[0].run().stdout
+
+
 def test_json_has_the_same_keys_and_each_instance(pair: tuple[Instance, Instance]) -> None:
     done = pair[0].run("status", "--json")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,14 +30,14 @@ def stack(tmp_path: Path) -> Path:
 class Once:
     """Does something the first time that progress is told."""
 
-    def __init__(self, what: object) -> None:
+    def __init__(self, what: Callable[[], object]) -> None:
         self._what = what
         self.done = False
 
     def __call__(self, _done: int, _total: int) -> None:
         if not self.done:
             self.done = True
-            self._what()  # type: ignore[operator]
+            self._what()
 
 
 @contextmanager

@@ -347,6 +347,13 @@ class TestFinding:
         with pytest.raises(ConfigurationError, match=r"several instances are configured: one, two\n.*--instance"):
             find_config(None, None)
 
+    def test_a_wrong_name_is_told_the_right_ones(self, etc: Path) -> None:
+        written(etc, "", "one.yml")
+        written(etc, "", "two.yml")
+
+        with pytest.raises(ConfigurationError, match=r"no configuration file .*/tow\.yml\n  there are: one, two"):
+            load_config(find_config("tow", None))
+
     def test_none_says_what_to_do(self, etc: Path) -> None:
         with pytest.raises(ConfigurationError, match=rf"no configuration in {etc}\n.*ansible-playbook.*--config PATH"):
             find_config(None, None)

@@ -38,6 +38,14 @@ def test_all_is_well(instance: Instance) -> None:
     assert "canary" not in str(findings(instance))
 
 
+def test_one_backup_is_counted_as_one(instance: Instance) -> None:
+    none = findings(instance)
+    instance.add(a_manifest(artifacts=(an_artifact(),)))
+
+    assert any(item.what.endswith(": 0 backups, 0 complete and verified") for item in none)
+    assert any(item.what.endswith(": 1 backup, 1 complete and verified") for item in findings(instance))
+
+
 def test_nothing_is_changed_by_looking(instance: Instance) -> None:
     before = sorted((path, path.lstat().st_mtime_ns) for path in instance.base.rglob("*") if "etc" not in path.parts)
     findings(instance)

@@ -308,6 +308,14 @@ class TestGathered:
         found, text = self.only(instance, config)
         assert (found, "is in quarantine" in text) == (WARNING, True)
 
+    def test_another_source_in_a_good_backup_does_not_hide_it(self, instance: Instance, config: Config) -> None:
+        (instance.path / ".quarantine").mkdir()
+        damaged = instance.add(a_manifest("2026-11-22T03:30:00Z", artifacts=(an_artifact(source="tracker"),)))
+        damaged.rename(instance.path / ".quarantine" / damaged.name)
+        instance.add(a_manifest("2026-11-22T03:40:00Z", artifacts=(an_artifact(source="index"),)))
+
+        assert "is in quarantine" in self.only(instance, config)[1]
+
     def test_a_damaged_manifest(self, instance: Instance, config: Config) -> None:
         (instance.path / "20261101T030000Z-daily").mkdir()
 

@@ -22,9 +22,9 @@ def test_everything_of_ours_is_known(tmp_path: Path) -> None:
     assert source.scope is not None
     facts = source.scope.facts
     assert facts.databases == {str(tmp_path / "default-stack" / "tracker.db"): "tracker"}
+    # Not the state: it is small, and whatever directory of the stack it was put into would stay out with it.
     assert set(facts.own) == {
         str(tmp_path / "default-repository"),
-        str(tmp_path / "default-state"),
         str(tmp_path / "scratch" / ".staging-default"),
     }
     assert facts.single == {str(config.file): "our own configuration"}

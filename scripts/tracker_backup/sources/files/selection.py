@@ -119,9 +119,9 @@ def select(facts: Facts) -> Scope:
 def reason_to_leave(scope: Scope, entry: Entry) -> Left | None:
     """Return why something stays out altogether, or None."""
     facts, path = scope.facts, entry.path
-    for pattern in facts.exclude:
-        if _matches(pattern, path, facts.stack):
-            return Left(path, f"files.exclude names {pattern}", LISTED)
+    pattern = _excluding(facts, path)
+    if pattern is not None:
+        return Left(path, f"files.exclude names {pattern}", LISTED)
     if entry.kind in (SOCKET, FIFO, DEVICE):
         return Left(path, f"a {entry.kind}", PATTERN)
     source = _source_of(path, facts.databases)
@@ -144,6 +144,21 @@ def reason_to_empty(scope: Scope, entry: Entry) -> Left | None:
     return None if found is None else Left(path, found, PATTERN)
 
 
+def mounts_within(scope: Scope) -> list[str]:
+    """Return the mounts below what is taken: each is looked at by itself, whatever the directory is that holds it.
+
+    Beside a server's data, say, lies its configuration. What is ours, or below something excluded, is not among them.
+    """
+    facts = scope.facts
+    return [
+        mount.path
+        for mount in facts.mounts
+        if any(inside(mount.path, root.path) for root in scope.roots)
+        and not any(inside(mount.path, own) for own in facts.own)
+        and all(_excluding(facts, place) is None for place in _ways(mount.path))
+    ]
+
+
 def inside(path: str, directory: str) -> bool:
     """Return whether a path is a directory, or below it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
@@ -153,6 +168,18 @@ def writer_of(scope: Scope, path: str) -> MountFact | None:
     """Return the mount through which a service writes to a file, the longest where there are several; None if none."""
     writing = [mount for mount in scope.facts.mounts if not mount.read_only and inside(path, mount.path)]
     return max(writing, key=lambda mount: len(mount.path), default=None)
+
+
+def _excluding(facts: Facts, path: str) -> str | None:
+    """Return the pattern of files.exclude that names a path; a name for any place does not mean the stack itself."""
+    patterns = [each for each in facts.exclude if "/" in each or path != facts.stack]
+    return next((each for each in patterns if _matches(each, path, facts.stack)), None)
+
+
+def _ways(path: str) -> list[str]:
+    """Return a path and the directories that it lies in."""
+    parts = path.split("/")
+    return ["/".join(parts[:number]) for number in range(2, len(parts) + 1)]
 
 
 def _by_name(facts: Facts, entry: Entry) -> Left | None:

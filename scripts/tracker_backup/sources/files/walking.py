@@ -84,6 +84,8 @@ def survey(scope: Scope) -> Survey:
     walk = _Walk(scope, found)
     for root in scope.roots:
         walk.root(root.path)
+    for path in selection.mounts_within(scope):
+        walk.mount(path)
     for mount in scope.facts.mounts:
         for link in links_on_the_way(mount.given):
             walk.link(link)
@@ -92,9 +94,16 @@ def survey(scope: Scope) -> Survey:
 
 def links_on_the_way(path: str) -> Iterator[str]:
     """Yield the symbolic links that are followed on the way to a path, by the names under which they are met."""
-    for part in reversed((Path(path), *Path(path).parents)):
-        if part.is_symlink():
-            yield os.path.join(os.path.realpath(part.parent), part.name)  # noqa: PTH118 - may be no valid text
+    waiting, met = [path], set[str]()
+    while waiting:
+        current = waiting.pop()
+        for part in reversed((Path(current), *Path(current).parents)):
+            place = os.path.join(os.path.realpath(part.parent), part.name)  # noqa: PTH118 - may be no valid text
+            if part.is_symlink() and place not in met:
+                met.add(place)
+                yield place
+                # A link may lead to a link; one that leads in a circle ends where it was met before.
+                waiting.append(os.path.join(os.path.dirname(place), os.readlink(place)))  # noqa: PTH118, PTH120, PTH115
 
 
 def shown(path: str) -> str:
@@ -127,6 +136,11 @@ class _Walk:
             names, device = self._visit(current, beside, device)
             below = [(f"{current.rstrip('/')}/{name}", names, device) for name in sorted(names, reverse=True)]
             waiting += below
+
+    def mount(self, path: str) -> None:
+        """Take what a service has mounted by itself out of a directory whose contents stay out otherwise."""
+        if path not in self._seen and os.path.lexists(path):
+            self.root(path)
 
     def link(self, path: str) -> None:
         """Take a link that leads to a root, without what it leads to."""
