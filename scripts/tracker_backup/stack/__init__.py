@@ -1,5 +1,4 @@
-"""The stack: its Compose files, .env and the services' configuration in, the databases they name out.
+"""The stack: its Compose project and the services' configuration in, the databases they name out.
 
-`discovery.discover` is the way in. What decides is pure, text in and result out; only `reading` touches files, and
-only `survey` asks Docker.
+`discovery.discover` is the way in. What decides is pure; `compose.reading` touches files, only `survey` asks Docker.
 """

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tracker_backup.compose import paths
+from tracker_backup.compose.model import Service
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import databaseurl, paths
-from tracker_backup.stack.model import Service
+from tracker_backup.stack import databaseurl
 from tracker_backup.stack.torrust import INDEX, TRACKER, Product, Setting, setting_of, working_directory
 
 DatabaseType = Literal["sqlite", "mysql", "postgresql", "memory", "none"]

@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from tracker_backup.compose import paths, reading
+from tracker_backup.compose.model import Project, Service
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import paths, reading, torrust
+from tracker_backup.stack import torrust
 from tracker_backup.stack.endpoint import Endpoint
 from tracker_backup.stack.examination import SOURCES_HINT, Finding, ReadIfThere, examine
 from tracker_backup.stack.hostmounts import belongings, host_mounts
-from tracker_backup.stack.model import Project, Service
 from tracker_backup.stack.result import Belongings, DiscoveredSource, Discovery, HostMount, Unsupported
 from tracker_backup.stack.survey import survey
 

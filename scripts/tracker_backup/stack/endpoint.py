@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tracker_backup.compose.model import Service
 from tracker_backup.stack.databaseurl import ServerAddress
-from tracker_backup.stack.model import Service
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tracker_backup.compose import paths
+from tracker_backup.compose.model import Mount, Project, Service
+from tracker_backup.compose.volumes import docker_name
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import databases, paths, torrust
+from tracker_backup.stack import databases, torrust
 from tracker_backup.stack.endpoint import endpoint_of
-from tracker_backup.stack.model import Mount, Project, Service
 from tracker_backup.stack.result import DiscoveredSource, SourceType
-from tracker_backup.stack.volumes import docker_name
 
 ReadIfThere = Callable[[Path], str | None]
 SOURCES_HINT = "or name the databases under `sources:` in the configuration, which replaces discovery"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tracker_backup.stack.model import Project
+from tracker_backup.compose.model import Project
+from tracker_backup.compose.volumes import docker_name
 from tracker_backup.stack.result import Belongings, HostMount, UnreachedVolume
-from tracker_backup.stack.volumes import docker_name
 
 
 def belongings(project: Project) -> Belongings:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tracker_backup.compose.paths import MountScope
 from tracker_backup.stack.endpoint import Endpoint
-from tracker_backup.stack.paths import MountScope
 
 SourceType = Literal["sqlite", "mysql", "postgresql"]
 HostMountKind = Literal["bind", "volume"]

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from tracker_backup.compose import reading
+from tracker_backup.compose.deployment import deployment_of
+from tracker_backup.compose.model import Project
+from tracker_backup.compose.project import load_project
+from tracker_backup.compose.volumes import Known, wanted, with_hosts, with_volumes_of
 from tracker_backup.containers.inventory import DockerInventory, StackContainer, VolumeFacts
 from tracker_backup.errors import CommandError
-from tracker_backup.stack import reading
-from tracker_backup.stack.compose import load_project
-from tracker_backup.stack.deployment import deployment_of
-from tracker_backup.stack.model import Project
-from tracker_backup.stack.volumes import Known, wanted, with_hosts, with_volumes_of
 
 
 class Inventory(Protocol):

@@ -6,8 +6,8 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-from tracker_backup.stack import paths
-from tracker_backup.stack.model import Service
+from tracker_backup.compose import paths
+from tracker_backup.compose.model import Service
 
 _WORKING_DIRECTORY = "/home/torrust"  # the images' entry point goes there
 

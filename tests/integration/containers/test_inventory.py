@@ -13,10 +13,10 @@ import pytest
 
 from support.engine import IMAGE, docker
 from support.tracker_standin import build_database
+from tracker_backup.compose import reading
 from tracker_backup.containers import inventory
 from tracker_backup.containers.inventory import DockerInventory
 from tracker_backup.errors import CommandError, ConfigurationError
-from tracker_backup.stack import reading
 from tracker_backup.stack.discovery import discover
 
 DATA = "/var/lib/torrust/tracker"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker_backup.compose.model import Service, Variable
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack import databases
 from tracker_backup.stack.databases import DatabaseSetting
 from tracker_backup.stack.databaseurl import ServerAddress
-from tracker_backup.stack.model import Service, Variable
 from tracker_backup.stack.torrust import INDEX, TRACKER
 
 DRIVER = "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER"

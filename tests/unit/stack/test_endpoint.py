@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from tracker_backup.compose.model import Service
 from tracker_backup.stack.databaseurl import ServerAddress
 from tracker_backup.stack.endpoint import Endpoint, endpoint_of, server_of
-from tracker_backup.stack.model import Service
 
 TRACKER = Service("tracker", links={"linked": "two"})
 SERVICES = (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tracker_backup.compose import reading
 from tracker_backup.containers.inventory import ContainerMount, StackContainer, VolumeFacts
 from tracker_backup.errors import CommandError, ConfigurationError
-from tracker_backup.stack import reading
 from tracker_backup.stack.discovery import find_databases
 from tracker_backup.stack.hostmounts import host_mounts
 from tracker_backup.stack.result import Discovery

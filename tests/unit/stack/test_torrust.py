@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tracker_backup.compose.model import Mount, Service, Variable
 from tracker_backup.stack import torrust
-from tracker_backup.stack.model import Mount, Service, Variable
 from tracker_backup.stack.torrust import INDEX, TRACKER, Product, Recognised
 
 DRIVER = "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tracker_backup.compose.model import Mount, Project, Service, Volume
 from tracker_backup.containers.inventory import StackContainer, VolumeFacts
-from tracker_backup.stack.model import Mount, Project, Service, Volume
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tracker_backup.stack.model import Mount
-from tracker_backup.stack.paths import NotOnHost, OnHost, locate, normal
+from tracker_backup.compose.model import Mount
+from tracker_backup.compose.paths import NotOnHost, OnHost, locate, normal
 
 LIB = Mount("bind", "/opt/stack/lib", "/var/lib/torrust")
 DATABASE = Mount("bind", "/srv/db", "/var/lib/torrust/database")

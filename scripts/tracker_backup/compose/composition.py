@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.compose import reading
+from tracker_backup.compose.composefile import read_document
+from tracker_backup.compose.context import Context
+from tracker_backup.compose.drafts import Content, Include, ServiceDraft
+from tracker_backup.compose.envfile import EnvFile, parse_env
+from tracker_backup.compose.yamlfile import parse_yaml
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import reading
-from tracker_backup.stack.composefile import read_document
-from tracker_backup.stack.context import Context
-from tracker_backup.stack.drafts import Content, Include, ServiceDraft
-from tracker_backup.stack.envfile import EnvFile, parse_env
-from tracker_backup.stack.yamlfile import parse_yaml
 
 _NO_ENV_FILE = Path("/dev/null")
 _SOURCES_HINT = "correct it, or name the databases under `sources:` in the configuration, which replaces discovery"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tracker_backup.stack.model import Mount
+from tracker_backup.compose.model import Mount
 
 MountScope = Literal["directory", "file"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from tracker_backup.stack.model import Mount, Variable
+from tracker_backup.compose.model import Mount, Variable
 
 EnvFileFormat = Literal["compose", "raw"]
 

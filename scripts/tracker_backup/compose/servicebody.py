@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.compose.context import Context, listed, several, unwrapped
+from tracker_backup.compose.drafts import EnvFileReference, ExtendsReference, FileReference, ServiceDraft
+from tracker_backup.compose.model import Mount, Variable
+from tracker_backup.compose.mounts import parse_mount, parse_tmpfs
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.context import Context, listed, several, unwrapped
-from tracker_backup.stack.drafts import EnvFileReference, ExtendsReference, FileReference, ServiceDraft
-from tracker_backup.stack.model import Mount, Variable
-from tracker_backup.stack.mounts import parse_mount, parse_tmpfs
 
 
 def read_service(name: str, body: Any, file: Path, context: Context) -> ServiceDraft:

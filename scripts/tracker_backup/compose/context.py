@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.compose.interpolation import interpolate
+from tracker_backup.compose.mounts import host_path
+from tracker_backup.compose.yamlfile import Replacing
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.interpolation import interpolate
-from tracker_backup.stack.mounts import host_path
-from tracker_backup.stack.yamlfile import Replacing
 
 
 @dataclass

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tracker_backup.compose.deployment import Deployment
+from tracker_backup.compose.model import Mount
+from tracker_backup.compose.project import choose_files, load_project, project_name
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.compose import choose_files, load_project, project_name
-from tracker_backup.stack.deployment import Deployment
-from tracker_backup.stack.model import Mount
 
 Write = Callable[[dict[str, str]], Path]
 ANYWHERE = Path("/opt/stack")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tracker_backup.compose.deployment import Deployment, deployment_of
 from tracker_backup.containers.inventory import StackContainer
-from tracker_backup.stack.deployment import Deployment, deployment_of
 
 
 def container(

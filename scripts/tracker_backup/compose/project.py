@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.compose import reading
+from tracker_backup.compose.composition import Composition, read_env_files
+from tracker_backup.compose.context import Context
+from tracker_backup.compose.deployment import Deployment
+from tracker_backup.compose.finishing import finish_services, finish_volumes
+from tracker_backup.compose.interpolation import interpolate
+from tracker_backup.compose.model import Project
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import reading
-from tracker_backup.stack.composition import Composition, read_env_files
-from tracker_backup.stack.context import Context
-from tracker_backup.stack.deployment import Deployment
-from tracker_backup.stack.finishing import finish_services, finish_volumes
-from tracker_backup.stack.interpolation import interpolate
-from tracker_backup.stack.model import Project
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """The names that Compose looks for, the first that is there wins."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tracker_backup.compose.model import Mount, Project
+from tracker_backup.compose.project import load_project
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.compose import load_project
-from tracker_backup.stack.model import Mount, Project
 
 Write = Callable[[dict[str, str]], Path]
 

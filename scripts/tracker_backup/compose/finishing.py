@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tracker_backup.compose import reading
+from tracker_backup.compose.context import Context
+from tracker_backup.compose.drafts import Content, EnvFileReference, FileDraft, FileReference, ServiceDraft
+from tracker_backup.compose.envfile import parse_env, parse_raw_env
+from tracker_backup.compose.model import Mount, Service, Variable, Volume
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import reading
-from tracker_backup.stack.context import Context
-from tracker_backup.stack.drafts import Content, EnvFileReference, FileDraft, FileReference, ServiceDraft
-from tracker_backup.stack.envfile import parse_env, parse_raw_env
-from tracker_backup.stack.model import Mount, Service, Variable, Volume
 
 _CONTAINER = "container:"
 

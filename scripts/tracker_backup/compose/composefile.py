@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.compose.context import Context, listed, several, unwrapped
+from tracker_backup.compose.drafts import Content, FileDraft, Include, VolumeDraft
+from tracker_backup.compose.servicebody import read_service
+from tracker_backup.compose.yamlfile import Replacing
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.context import Context, listed, several, unwrapped
-from tracker_backup.stack.drafts import Content, FileDraft, Include, VolumeDraft
-from tracker_backup.stack.servicebody import read_service
-from tracker_backup.stack.yamlfile import Replacing
 
 _REMOTE = re.compile(r"^(?:oci|https?|ssh|git)://|^git@|^github\.com/|\.git(?:#|$)")
 _REMOTE_HINT = (

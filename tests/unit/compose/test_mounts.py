@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tracker_backup.compose.model import Mount
+from tracker_backup.compose.mounts import parse_mount, parse_tmpfs
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.model import Mount
-from tracker_backup.stack.mounts import parse_mount, parse_tmpfs
 
 
 def parse(entry: Any) -> Mount:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tracker_backup.compose import reading
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack import reading
 
 
 def test_reads_text_without_its_byte_order_mark(tmp_path: Path) -> None:

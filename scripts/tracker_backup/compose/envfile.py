@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tracker_backup.compose.interpolation import interpolate
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.interpolation import interpolate
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _BLANK = re.compile(r"(?:\s|#[^\n]*)*")

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker_backup.compose.composefile import read_document
+from tracker_backup.compose.context import Context
+from tracker_backup.compose.drafts import ServiceDraft
+from tracker_backup.compose.model import Mount, Variable
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.composefile import read_document
-from tracker_backup.stack.context import Context
-from tracker_backup.stack.drafts import ServiceDraft
-from tracker_backup.stack.model import Mount, Variable
 
 KEYS = st.sampled_from(
     ["services", "tracker", "image", "environment", "env_file", "path", "volumes", "tmpfs", "type", "source", "target"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker_backup.compose.yamlfile import parse_yaml
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.yamlfile import parse_yaml
 
 
 def test_plain_scalars_stay_as_they_are_written() -> None:

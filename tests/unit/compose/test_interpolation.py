@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker_backup.compose.interpolation import MAX_DEPTH, interpolate
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.interpolation import MAX_DEPTH, interpolate
 
 VARIABLES = {"A": "alpha", "EMPTY": "", "B_2": "beta", "_x": "low"}
 

@@ -7,8 +7,8 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.compose.model import Mount, MountKind
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.model import Mount, MountKind
 
 _MOST_PARTS = 3
 _KINDS: dict[str, MountKind] = {"bind": "bind", "volume": "volume", "tmpfs": "tmpfs"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker_backup.compose.envfile import parse_env, parse_raw_env
 from tracker_backup.errors import ConfigurationError
-from tracker_backup.stack.envfile import parse_env, parse_raw_env
 
 
 def values(text: str, **environment: str) -> dict[str, str]:
