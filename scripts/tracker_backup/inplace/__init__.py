@@ -1,0 +1,1 @@
+"""Put a backup in the place of what is live."""

@@ -1,0 +1,31 @@
+"""Which types of source can be put back in place, and who does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracker_backup.errors import UsageError
+
+if TYPE_CHECKING:
+    from tracker_backup.inplace.interface import Making, Replacement, State
+    from tracker_backup.inplace.site import Site
+    from tracker_backup.repository.manifest import Artifact
+
+ORDER = ("files", "sqlite", "mysql")
+"""Files first: on a bare host they make the directories that databases go into."""
+
+
+def make_replacement(
+    source_type: str, site: Site, source: str, artifact: Artifact | None, state: State | None = None
+) -> Replacement:
+    """Return the replacement of a source; with `state`, the one that a dead process has left.
+
+    Raises UsageError for a type that cannot be put back in place.
+    """
+    makers: dict[str, Making] = {}
+    if source_type in makers:
+        return makers[source_type](site, source, artifact, state)
+    raise UsageError(
+        f"{source} is of type {source_type}, which cannot be restored in place yet",
+        hint="restore it into a directory with --to; choose others with --source",
+    )
