@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import LockHeldError, PrivilegeError, RepositoryError, TrackerBackupError, UsageError
 from tracker_backup.health.gather import refresh_status
 from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
+from tracker_backup.health.runs import LastRun
 from tracker_backup.health.since import first_seen
-from tracker_backup.health.status import LastRun, is_due
+from tracker_backup.health.status import is_due
 from tracker_backup.report.logged import LoggedReporter
 from tracker_backup.repository.manifest import format_time
 from tracker_backup.run.backup import BackupRun, Outcome, Request

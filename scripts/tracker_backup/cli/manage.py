@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import command_line, load, repository_of, say, warn
 from tracker_backup.config.instances import require_no_conflict
+from tracker_backup.errors import TrackerBackupError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -60,19 +61,20 @@ def schedule(arguments: Namespace) -> int:
     changed = act(config, dry_run=arguments.dry_run)
     where = service.target_of(config).where
     if arguments.action == "apply" and not arguments.dry_run:
-        _note_jobs(config)
+        _write_status(config)
     if not arguments.quiet:
         say(f"{'changed' if changed else 'unchanged'}: {where}{' (dry run, nothing was written)' * arguments.dry_run}")
     return 0
 
 
-def _note_jobs(config: Config) -> None:
-    from tracker_backup.health.since import note_jobs
+def _write_status(config: Config) -> None:
+    """Let monitoring see the instance from now on, and note since when its jobs have been there."""
+    from tracker_backup.health.gather import refresh_status
 
     try:
-        note_jobs(config, datetime.now(UTC))
-    except OSError as error:
-        warn(f"since when the jobs have been there could not be noted in {config.state_directory}: {error.strerror}")
+        refresh_status(config, repository_of(config))
+    except (TrackerBackupError, OSError) as error:
+        warn(f"status.json was not written: {error}")
 
 
 def _show_schedule(config: Config) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.cli.context import load, load_file, repository_of, say
@@ -15,7 +16,6 @@ from tracker_backup.health.status import NAMES, UNKNOWN, WORST_FIRST
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
-    from pathlib import Path
 
     from tracker_backup.config.model import Config
     from tracker_backup.health.status import JobStatus, Status
@@ -93,7 +93,7 @@ def _tell_more(seen: _Seen, *, quiet: bool) -> None:
     for job in seen.status.jobs:
         say(_job_line(job))
     if seen.status.room is not None and not quiet:
-        say(f"room: {seen.status.room}")
+        say(f"room, {'enough' if seen.status.room.fits else 'too little'}: {seen.status.room}")
     if seen.status.last_run is not None and not quiet:
         last = seen.status.last_run
         say(f"last run: {last.job}, {last.finished_at}, {last.message}")
@@ -133,10 +133,17 @@ def _one(arguments: Namespace) -> list[_Seen]:
         found = written_statuses(arguments.instance) if arguments.config is None else []
         if found:
             return [_Seen(written.instance, written, written=True) for written in found]
-        return [_Seen(arguments.instance or "", None, str(_denied(error)))]
+        return [_Seen(_meant(arguments), None, str(_denied(error)))]
     except TrackerBackupError as error:
-        return [_Seen(arguments.instance or "", None, str(error))]
+        return [_Seen(_meant(arguments), None, str(error))]
     return [_seen(config.instance, lambda: config)]
+
+
+def _meant(arguments: Namespace) -> str:
+    """Return the name of the instance that the command line means, nothing where there is none."""
+    if arguments.config is not None:
+        return Path(arguments.config).stem
+    return arguments.instance or next((file.stem for file in instance_files()), "")
 
 
 def _seen(instance: str, loader: Callable[[], Config]) -> _Seen:
@@ -169,7 +176,7 @@ def _fresh_status(config: Config) -> Status:
     from tracker_backup.health.statefile import read_status
 
     written = read_status(config.state_directory)
-    return gather_status(config, repository_of(config), None if written is None else written.last_run)
+    return gather_status(config, repository_of(config), () if written is None else written.runs)
 
 
 def _job_line(job: JobStatus) -> str:

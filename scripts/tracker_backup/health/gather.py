@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import RepositoryError, TrackerBackupError
+from tracker_backup.health.runs import failed_runs, with_run
 from tracker_backup.health.since import first_seen, note_jobs
 from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import (
     CRITICAL,
     WARNING,
-    LastRun,
     Reason,
     Status,
     backup_reasons,
     job_status,
+    newest_backup,
 )
 from tracker_backup.repository.lock import describe, read_holder
 from tracker_backup.repository.manifest import format_time
@@ -24,23 +25,27 @@ from tracker_backup.run.capacity import advice, next_run_shortages, present_capa
 from tracker_backup.system.process import is_stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tracker_backup.config.model import Config
+    from tracker_backup.health.runs import LastRun
     from tracker_backup.repository.manifest import Manifest
     from tracker_backup.repository.store import Repository
     from tracker_backup.run.capacity import Capacity
 
 
 def gather_status(
-    config: Config, repository: Repository, last_run: LastRun | None, now: datetime | None = None
+    config: Config, repository: Repository, runs: Sequence[LastRun], now: datetime | None = None
 ) -> Status:
-    """Look at repository, lock, crontab and disk, and return the instance's status."""
+    """Look at repository, lock, crontab and disk, and return the instance's status; `runs` is each job's newest."""
     now = now or datetime.now(UTC)
+    runs = tuple(runs)
     standing = _schedule_reasons(config)
     try:
         backups = repository.backups()
     except TrackerBackupError as error:
         return Status(
-            config.instance, format_time(now), (), (Reason(CRITICAL, _on_one_line(str(error))), *standing), last_run
+            config.instance, format_time(now), (), (Reason(CRITICAL, _on_one_line(str(error))), *standing), runs
         )
     manifests = [backup.manifest for backup in backups if backup.manifest is not None]
     room = present_capacity(config, manifests)
@@ -49,17 +54,18 @@ def gather_status(
         *standing,
         *backup_reasons(config, manifests, unreadable, now),
         *_quarantine_reasons(repository, manifests),
-        *_run_reasons(last_run, accepted={item.id for item in manifests if item.accepted and item.good}),
+        *_run_reasons(failed_runs(config, runs, {item.id for item in manifests if item.accepted and item.good})),
         *_holder_reasons(config),
         *_space_reasons(config, manifests, room),
     ]
     made_at, seen = repository.made_at(), first_seen(config, now)
     jobs = tuple(job_status(job, manifests, max(made_at, seen[job.name]), now) for job in config.jobs)
-    return Status(config.instance, format_time(now), jobs, tuple(standing), last_run, room)
+    newest = newest_backup(config, manifests, now)
+    return Status(config.instance, format_time(now), jobs, tuple(standing), runs, room, newest)
 
 
 def refresh_status(config: Config, repository: Repository, last_run: LastRun | None = None) -> None:
-    """Look at the instance and write its status.json; without `last_run` the one that stands there stays.
+    """Look at the instance and write its status.json; without `last_run` those that stand there stay.
 
     Raises RepositoryError when it cannot be written.
     """
@@ -68,8 +74,8 @@ def refresh_status(config: Config, repository: Repository, last_run: LastRun | N
         note_jobs(config, datetime.now(UTC))
     except OSError as error:
         raise RepositoryError(f"cannot write into {config.state_directory}: {error.strerror}") from error
-    last_run = last_run or (None if before is None else before.last_run)
-    status = gather_status(config, repository, last_run)
+    runs = with_run(() if before is None else before.runs, last_run)
+    status = gather_status(config, repository, runs)
     write_status(config.state_directory, status, datetime.now(UTC))
 
 
@@ -98,13 +104,10 @@ def _made_good(damaged: Manifest, manifests: list[Manifest]) -> bool:
     return all(any(manifest.artifact(item.source) for manifest in since) for item in damaged.artifacts)
 
 
-def _run_reasons(last_run: LastRun | None, accepted: set[str]) -> list[Reason]:
-    reasons = []
-    if last_run is not None and last_run.exit_code != 0 and last_run.id not in accepted:
-        reasons.append(
-            Reason(WARNING, f"the last run ({last_run.job}, {last_run.finished_at}): {_on_one_line(last_run.message)}")
-        )
-    return reasons
+def _run_reasons(failed: Sequence[LastRun]) -> list[Reason]:
+    return [
+        Reason(WARNING, f"the last run ({run.job}, {run.finished_at}): {_on_one_line(run.message)}") for run in failed
+    ]
 
 
 def _holder_reasons(config: Config) -> list[Reason]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 STATE_DIRECTORY = Path("/var/lib/tracker-backup")
+DIRECTORY_VARIABLE = "TRACKER_BACKUP_STATE_DIRECTORY"
 _NAME = "status.json"
 
 
@@ -38,7 +40,13 @@ def read_status(directory: Path) -> Status | None:
         return None
 
 
-def written_statuses(instance: str | None, root: Path = STATE_DIRECTORY) -> list[Status]:
+def state_root() -> Path:
+    """Return the directory that holds a state directory for each instance, where the role put them."""
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or STATE_DIRECTORY)
+
+
+def written_statuses(instance: str | None, root: Path | None = None) -> list[Status]:
     """Return what was written of an instance, or of all there are, without any configuration."""
+    root = root or state_root()
     directories = [root / instance] if instance else sorted(path.parent for path in root.glob(f"*/{_NAME}"))
     return [status for status in map(read_status, directories) if status is not None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tracker_backup.health.runs import LastRun, runs_from_json, runs_to_json
 from tracker_backup.repository.manifest import PARTIAL, UNVERIFIED, format_time, parse_time
 from tracker_backup.run.capacity import Capacity
 from tracker_backup.run.sizes import drop_words
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from tracker_backup.config.model import Config, Job
     from tracker_backup.repository.manifest import Manifest
+
+_Part = TypeVar("_Part")
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -33,14 +36,15 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class LastRun:
-    """How the newest run ended; times in UTC (RFC 3339)."""
+class Newest:
+    """The newest complete verified backup of any job: what it holds, and what it cost; sizes in bytes."""
 
+    id: str
     job: str
-    id: str | None
-    finished_at: str
-    exit_code: int
-    message: str
+    started_at: str
+    raw_bytes: int
+    bytes: int
+    pause_seconds: float
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,14 @@ class Status:
     written_at: str
     jobs: tuple[JobStatus, ...]
     standing: tuple[Reason, ...] = ()
-    last_run: LastRun | None = None
+    runs: tuple[LastRun, ...] = ()
     room: Capacity | None = None
+    newest: Newest | None = None
+
+    @property
+    def last_run(self) -> LastRun | None:
+        """The newest run of any job."""
+        return self.runs[-1] if self.runs else None
 
     def reasons(self, now: datetime) -> list[Reason]:
         """Return what is not as it should be at `now`, the worst first."""
@@ -79,40 +89,64 @@ class Status:
     def to_json(self, now: datetime) -> dict[str, Any]:
         """Return the object that `status --json` prints and status.json holds."""
         reasons = self.reasons(now)
+        runs = {run.job: asdict(run) for run in self.runs}
         return {
             "state": NAMES[self.level(now)],
             "reasons": [{"level": NAMES[reason.level], "text": reason.text} for reason in reasons],
             "instance": self.instance,
             "written_at": self.written_at,
-            "jobs": [asdict(job) for job in self.jobs],
+            "judged_at": format_time(now),
+            "newest": None if self.newest is None else asdict(self.newest),
+            "next_run": min((job.next_run for job in self.jobs if job.next_run is not None), default=None),
+            "jobs": [{**asdict(job), "last_run": runs.get(job.name)} for job in self.jobs],
             "last_run": None if self.last_run is None else asdict(self.last_run),
             "room": None if self.room is None else {**asdict(self.room), "fits": self.room.fits},
             "standing": [asdict(reason) for reason in self.standing],
+            "last_runs": runs_to_json(self.runs),
         }
 
 
 def status_from_json(document: dict[str, Any]) -> Status:
     """Read back what :meth:`Status.to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
-    last_run = document["last_run"]
     return Status(
         instance=document["instance"],
         written_at=document["written_at"],
-        jobs=tuple(JobStatus(**job) for job in document["jobs"]),
+        jobs=tuple(JobStatus(**_known(JobStatus, job)) for job in document["jobs"]),
         standing=tuple(Reason(**reason) for reason in document["standing"]),
-        last_run=None if last_run is None else LastRun(**last_run),
-        room=_room(document.get("room")),
+        runs=runs_from_json(document),
+        room=_part(Capacity, document.get("room")),
+        newest=_part(Newest, document.get("newest")),
     )
 
 
-def _room(document: dict[str, Any] | None) -> Capacity | None:
-    return None if document is None else Capacity(**{item.name: document[item.name] for item in fields(Capacity)})
+def _part(kind: type[_Part], document: dict[str, Any] | None) -> _Part | None:
+    return None if document is None else kind(**_known(kind, document))
+
+
+def _known(kind: type[Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return what this version knows of a part of a status; another version may have written more."""
+    return {item.name: document[item.name] for item in fields(kind)}
+
+
+def newest_backup(config: Config, manifests: Sequence[Manifest], now: datetime) -> Newest | None:
+    """Return the newest backup that counts for one of the jobs, None where there is none."""
+    names = {job.name for job in config.jobs}
+    found = _newest([item for item in manifests if item.job in names], now)
+    if found is None:
+        return None
+    pause = sum(artifact.pause_seconds for artifact in found.artifacts)
+    return Newest(found.id, found.job, found.started_at, found.raw_bytes, found.bytes, pause)
+
+
+def _newest(manifests: Sequence[Manifest], now: datetime) -> Manifest | None:
+    # A backup from the future, made under a wrong clock, must not hide for years that no other one follows.
+    good = [item for item in manifests if item.good and item.started <= now]
+    return max(good, key=lambda manifest: (manifest.started, len(manifest.id), manifest.id), default=None)
 
 
 def job_status(job: Job, manifests: Sequence[Manifest], since: datetime, now: datetime) -> JobStatus:
     """Return a job's freshness; `since` is from when a backup by its schedule is waited for."""
-    # A backup from the future, made under a wrong clock, must not hide for years that no other one follows.
-    good = [item for item in manifests if item.job == job.name and item.good and item.started <= now]
-    newest = max(good, key=lambda manifest: (manifest.started, len(manifest.id), manifest.id), default=None)
+    newest = _newest([item for item in manifests if item.job == job.name], now)
     last_id, last_at = (None, None) if newest is None else (newest.id, newest.started_at)
     if job.schedule is None:
         return JobStatus(job.name, None, last_id, last_at, None, None, None)

@@ -55,10 +55,11 @@ class Capacity:
 
     def __str__(self) -> str:
         """Return the numbers in a sentence."""
+        needed = self.policy + self.run + self.floor
         return (
-            f"policy x size = {format_bytes(self.policy)} for at most {self.backups} backups, and "
-            f"{format_bytes(self.run + self.floor)} for a run and to stay free; free {format_bytes(self.available)}, "
-            "the backups that are there included"
+            f"policy x size = {format_bytes(self.policy)}, the {self.backups} backups that `keep` allows at most; "
+            f"with {format_bytes(self.run)} for a run and {format_bytes(self.floor)} that stay free "
+            f"{format_bytes(needed)} of the {format_bytes(self.available)} that are free or hold backups now"
         )
 
 

@@ -26,7 +26,7 @@ def test_monitoring_reads_the_status_as_it_was_written(backed_up: Instance) -> N
 
     document = json.loads(done.stdout)
     assert (done.returncode, document["state"]) == (0, "OK")
-    assert document == backed_up.status()
+    assert document | {"judged_at": ""} == backed_up.status() | {"judged_at": ""}
 
 
 def test_what_was_written_is_judged_anew(backed_up: Instance) -> None:
@@ -98,3 +98,34 @@ def test_without_any_written_status_it_is_unknown(instance: Instance) -> None:
     done = instance.run("status", "--json", user=nobody())
 
     assert (done.returncode, json.loads(done.stdout)["state"]) == (3, "UNKNOWN")
+
+
+def test_the_written_status_is_found_where_the_launcher_says_that_it_is(backed_up: Instance) -> None:
+    backed_up.file.chmod(0)
+    root = backed_up.base / "monitoring"
+    root.mkdir(mode=0o755)
+    backed_up.state.rename(root / "default")
+    where = {"TRACKER_BACKUP_STATE_DIRECTORY": str(root)}
+
+    done = backed_up.run("status", "--json", user=nobody(), environment=where)
+
+    assert json.loads(done.stdout)["newest"]["id"] == backed_up.ids()[0]
+    assert backed_up.run("status", user=nobody()).returncode == 3
+
+
+def test_monitoring_sees_an_instance_as_soon_as_it_has_a_schedule(instance: Instance) -> None:
+    instance.run("schedule", "apply")
+    instance.file.chmod(0o644)
+    instance.path.chmod(0)
+
+    document = json.loads(instance.run("status", "--json", user=nobody()).stdout)
+
+    assert (document["state"], document["newest"]) == ("OK", None)
+
+
+def test_a_configuration_that_cannot_be_read_is_told_by_its_name(instance: Instance) -> None:
+    instance.file.write_text("stack: [", encoding="utf-8")
+
+    document = json.loads(instance.run("status", "--json").stdout)
+
+    assert (document["state"], document["instance"]) == ("UNKNOWN", "default")

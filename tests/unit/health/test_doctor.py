@@ -115,7 +115,7 @@ def test_a_policy_that_cannot_fit(instance: Instance, monkeypatch: pytest.Monkey
 
     assert [level for level, _ in told] == [FAIL]
     assert "policy x size = " in told[0][1]
-    assert "for at most 19 backups" in told[0][1]
+    assert "the 19 backups that `keep` allows" in told[0][1]
     assert "of 19: lower `keep` of the jobs in" in told[0][1]
 
 

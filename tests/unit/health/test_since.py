@@ -44,7 +44,7 @@ def configured(instance: Instance, *jobs: dict[str, str], at: datetime = NOW) ->
 
 
 def late(instance: Instance, config: Config, now: datetime = NOW) -> list[str]:
-    status = gather_status(config, instance.repository, None, now)
+    status = gather_status(config, instance.repository, (), now)
     return [NAMES[reason.level] for reason in status.reasons(now) if "in time" in reason.text]
 
 

@@ -10,8 +10,9 @@ import pytest
 from support.instance import Instance, a_manifest, an_artifact
 from tracker_backup.config.model import Config
 from tracker_backup.health.gather import gather_status, refresh_status
+from tracker_backup.health.runs import LastRun
 from tracker_backup.health.statefile import read_status, write_status
-from tracker_backup.health.status import WARNING, LastRun
+from tracker_backup.health.status import WARNING
 from tracker_backup.repository.manifest import Artifact, Failure, Manifest
 from tracker_backup.schedule import service
 
@@ -48,7 +49,7 @@ def dropped(**changes: object) -> Manifest:
 def reasons(
     instance: Instance, config: Config, last_run: LastRun | None = None, now: datetime = NOW
 ) -> list[tuple[int, str]]:
-    status = gather_status(config, instance.repository, last_run, now)
+    status = gather_status(config, instance.repository, () if last_run is None else (last_run,), now)
     return [(reason.level, reason.text) for reason in status.reasons(now)]
 
 
@@ -67,7 +68,7 @@ def test_it_is_a_warning_with_the_way_out(instance: Instance, config: Config) ->
 def test_it_does_not_count_for_freshness(instance: Instance, config: Config) -> None:
     instance.add(dropped())
 
-    status = gather_status(config, instance.repository, None, NOW)
+    status = gather_status(config, instance.repository, (), NOW)
 
     assert status.jobs[0].last_verified == "20261123T030000Z-daily"
     late = [text for _, text in reasons(instance, config, now=datetime(2026, 11, 24, 6, tzinfo=UTC))]
@@ -81,7 +82,7 @@ def test_accepting_it_ends_all_of_that_and_what_the_run_said(instance: Instance,
     instance.repository.accept(ID)
 
     assert reasons(instance, config, RUN) == []
-    status = gather_status(config, instance.repository, RUN, NOW)
+    status = gather_status(config, instance.repository, (RUN,), NOW)
     assert status.jobs[0].last_verified == ID
 
 
@@ -142,7 +143,7 @@ def test_one_from_the_future_is_told_as_that_only(instance: Instance, config: Co
 
 def test_the_status_file_is_written_anew_with_the_run_that_stands_there(instance: Instance, config: Config) -> None:
     instance.add(dropped())
-    write_status(config.state_directory, gather_status(config, instance.repository, RUN, NOW), NOW)
+    write_status(config.state_directory, gather_status(config, instance.repository, (RUN,), NOW), NOW)
 
     refresh_status(config, instance.repository)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,15 @@ from hypothesis import strategies as st
 from support.instance import Instance, a_manifest, an_artifact
 from tracker_backup.config.model import Config, Job, Keep
 from tracker_backup.health import gather
-from tracker_backup.health.gather import gather_status
+from tracker_backup.health.gather import gather_status, refresh_status
+from tracker_backup.health.runs import LastRun, with_run
 from tracker_backup.health.statefile import read_status, write_status, written_statuses
 from tracker_backup.health.status import (
     CRITICAL,
     NAMES,
     OK,
     WARNING,
-    LastRun,
+    Newest,
     Reason,
     Status,
     is_due,
@@ -168,7 +170,7 @@ class TestDue:
 
 
 reasons = st.builds(Reason, st.sampled_from([WARNING, CRITICAL]), st.text(max_size=20))
-last_runs = st.none() | st.builds(
+last_runs = st.builds(
     LastRun,
     st.text(max_size=9),
     st.none() | st.text(max_size=9),
@@ -179,11 +181,18 @@ last_runs = st.none() | st.builds(
 
 
 @settings(max_examples=40)
-@given(reasons=st.lists(reasons, max_size=4), last_run=last_runs, hours=st.integers(0, 100))
-def test_what_is_written_is_read_back(reasons: list[Reason], last_run: LastRun | None, hours: int) -> None:
+@given(reasons=st.lists(reasons, max_size=4), runs=st.lists(last_runs, max_size=3), hours=st.integers(0, 100))
+def test_what_is_written_is_read_back(reasons: list[Reason], runs: list[LastRun], hours: int) -> None:
     now = at("2026-11-22T03:00:00") + timedelta(hours=hours)
+    newest = Newest("20261122T030000Z-daily", "daily", "2026-11-22T03:00:00Z", 1000, 400, 0.5)
     status = Status(
-        "default", format_time(now), (job_status(DAILY, [a_manifest()], now, now),), tuple(reasons), last_run
+        "default",
+        format_time(now),
+        (job_status(DAILY, [a_manifest()], now, now),),
+        tuple(reasons),
+        tuple(runs),
+        None,
+        newest,
     )
 
     assert status_from_json(status.to_json(now)) == status
@@ -191,6 +200,33 @@ def test_what_is_written_is_read_back(reasons: list[Reason], last_run: LastRun |
         (r.level for r in status.reasons(now)), reverse=True
     )
     assert status.level(now) == max([OK, *(reason.level for reason in status.reasons(now))])
+
+
+class TestOfEarlierVersions:
+    """A status.json that was written before an upgrade, or after one that was taken back."""
+
+    def document(self, *runs: LastRun) -> dict[str, Any]:
+        now = at("2026-11-22T04:00:00")
+        jobs = (job_status(DAILY, [a_manifest()], now, now),)
+        return Status("default", format_time(now), jobs, (), runs).to_json(now)
+
+    def test_without_what_was_added_since(self) -> None:
+        document = self.document(LastRun("daily", None, "2026-11-22T03:10:00Z", 1, "no room"))
+        for key in ("judged_at", "newest", "next_run", "last_runs"):
+            del document[key]
+        for job in document["jobs"]:
+            del job["last_run"]
+
+        status = status_from_json(document)
+
+        assert [run.message for run in status.runs] == ["no room"]
+        assert status.last_run == status.runs[0]
+
+    def test_with_more_than_this_version_knows(self) -> None:
+        document = self.document()
+        document["colour"] = document["jobs"][0]["colour"] = "green"
+
+        assert status_from_json(document).jobs[0].last_verified == "20261122T030000Z-daily"
 
 
 class TestFile:
@@ -266,7 +302,7 @@ class TestGathered:
         return config
 
     def found(self, instance: Instance, config: Config, last_run: LastRun | None = None) -> list[tuple[int, str]]:
-        status = gather_status(config, instance.repository, last_run, self.NOW)
+        status = gather_status(config, instance.repository, () if last_run is None else (last_run,), self.NOW)
         return [(reason.level, reason.text) for reason in status.reasons(self.NOW)]
 
     def only(self, instance: Instance, config: Config, last_run: LastRun | None = None) -> tuple[int, str]:
@@ -335,6 +371,77 @@ class TestGathered:
         )  # fmt: skip
         assert self.found(instance, config, succeeded) == []
 
+    def failed(self, job: str, at: str = "2026-11-22T03:10:00Z") -> LastRun:
+        return LastRun(job, None, at, 1, "no room")
+
+    def succeeded(self, job: str, at: str = "2026-11-22T03:20:00Z") -> LastRun:
+        return LastRun(job, "x", at, 0, "fine")
+
+    def two_jobs(self, instance: Instance) -> Config:
+        schedule = "0 3 * * *"
+        config = instance.configure(jobs=[{"name": name, "schedule": schedule} for name in ("daily", "nightly")])
+        service.apply(config)
+        instance.add(a_manifest(job="nightly"))
+        return config
+
+    def test_another_job_s_success_does_not_hide_a_failure(self, instance: Instance, config: Config) -> None:
+        config = self.two_jobs(instance)
+        write_status(
+            config.state_directory, gather_status(config, instance.repository, (self.failed("daily"),)), self.NOW
+        )
+
+        refresh_status(config, instance.repository, self.succeeded("nightly"))
+
+        written = instance.status()
+        assert [run["job"] for run in written["last_runs"]] == ["daily", "nightly"]
+        assert [job["last_run"]["exit_code"] for job in written["jobs"]] == [1, 0]
+        assert written["last_run"]["job"] == "nightly"
+        told = [reason["text"] for reason in written["standing"] if "the last run" in reason["text"]]
+        assert told == ["the last run (daily, 2026-11-22T03:10:00Z): no room"]
+
+    def test_its_own_success_ends_it(self, instance: Instance, config: Config) -> None:
+        config = self.two_jobs(instance)
+        runs = with_run((self.failed("daily"), self.succeeded("nightly")), self.succeeded("daily"))
+
+        assert [run.job for run in runs] == ["nightly", "daily"]
+        assert gather_status(config, instance.repository, runs, self.NOW).reasons(self.NOW) == []
+
+    @pytest.mark.parametrize("job", ["manual", "gone"])
+    def test_what_no_schedule_repeats_is_told_until_anything_else_runs(
+        self, instance: Instance, config: Config, job: str
+    ) -> None:
+        alone = gather_status(config, instance.repository, (self.failed(job),), self.NOW)
+        followed = gather_status(config, instance.repository, (self.failed(job), self.succeeded("daily")), self.NOW)
+
+        assert [len(status.reasons(self.NOW)) for status in (alone, followed)] == [1, 0]
+
+    def test_the_runs_are_remembered_while_the_repository_is_gone(self, instance: Instance, config: Config) -> None:
+        refresh_status(config, instance.repository, self.failed("daily"))
+        (instance.path / ".tracker-backup").rename(instance.path / "marker")
+        refresh_status(config, instance.repository)
+        (instance.path / "marker").rename(instance.path / ".tracker-backup")
+        refresh_status(config, instance.repository)
+
+        assert instance.status()["jobs"][0]["last_run"]["message"] == "no room"
+
+    def test_the_newest_backup_of_any_job_with_its_sizes(self, instance: Instance, config: Config) -> None:
+        config = self.two_jobs(instance)
+        paused = an_artifact(bytes=5, raw_bytes=7, pause_seconds=1.5)
+        instance.add(a_manifest("2026-11-22T03:30:00Z", job="nightly", artifacts=(paused,)))
+        instance.add(a_manifest("2026-11-22T03:40:00Z", job="manual"))
+
+        document = gather_status(config, instance.repository, (), self.NOW).to_json(self.NOW)
+
+        assert document["newest"] == {
+            "id": "20261122T033000Z-nightly",
+            "job": "nightly",
+            "started_at": "2026-11-22T03:30:00Z",
+            "raw_bytes": 7,
+            "bytes": 5,
+            "pause_seconds": 1.5,
+        }
+        assert (document["next_run"], document["judged_at"]) == ("2026-11-23T03:00:00Z", "2026-11-22T04:00:00Z")
+
     def test_a_run_that_hangs(self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
         import time
 
@@ -374,7 +481,7 @@ class TestGathered:
 
         found, text = self.only(instance, config)
         assert found == WARNING
-        assert "policy x size = 3.1 KiB for at most 8 backups" in text
+        assert "policy x size = 3.1 KiB, the 8 backups that `keep` allows at most" in text
         assert "there is room for 7 of 8: lower `keep`" in text
 
     def test_a_repository_that_is_gone(self, instance: Instance, config: Config) -> None:
@@ -401,6 +508,6 @@ def test_nothing_secret_is_written(tmp_path: Path) -> None:
     instance = Instance(tmp_path)
     config = instance.configure(ping_url="https://ping.invalid/canary")
     instance.repository.init()
-    status = gather_status(config, instance.repository, None, datetime.now(UTC))
+    status = gather_status(config, instance.repository, (), datetime.now(UTC))
 
     assert "canary" not in str(status.to_json(datetime.now(UTC)))
