@@ -156,7 +156,14 @@ def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument("id", metavar="ID|latest|PATH", help="a backup's id, latest, or the path of its directory")
     parser.add_argument("--source", metavar="NAME", action="append", help="this source only")
-    parser.add_argument("--to", metavar="DIR", required=True, help="the directory; nothing in it is replaced")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--to", metavar="DIR", help="the directory; nothing in it is replaced")
+    where.add_argument("--into", metavar="SCHEMA", help="a new or empty schema of the source's MySQL or MariaDB server")
+    help_table = "this table only, without its triggers; with one source, and --to or --into"
+    parser.add_argument("--table", metavar="NAME", action="append", help=help_table)
+    help_user = "log in as this user, where the source's own may not do it"
+    parser.add_argument("--mysql-user", metavar="NAME", help=help_user)
+    parser.add_argument("--mysql-password-file", metavar="FILE", help="his password, in a file that only you can read")
 
 
 def _add_prune(commands: argparse._SubParsersAction[_Parser]) -> None:

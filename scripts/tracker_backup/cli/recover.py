@@ -40,10 +40,22 @@ def verify(arguments: Namespace) -> int:
 
 
 def restore(arguments: Namespace) -> int:
-    """Restore into a directory."""
+    """Restore into a directory, or into a schema."""
+    if arguments.into is not None:
+        from tracker_backup.cli.intoschema import restore_schema
+
+        return restore_schema(arguments, named_backup(arguments))
+    return _restore_to(arguments)
+
+
+def _restore_to(arguments: Namespace) -> int:
     from tracker_backup.run.restore import restore_to
 
-    backup = _named_backup(arguments)
+    backup = named_backup(arguments)
+    if arguments.table:
+        from tracker_backup.cli.intoschema import restore_tables
+
+        return restore_tables(arguments, backup)
     with reporting(arguments) as reporter:
         done = restore_to(backup, Path(arguments.to), arguments.source, reporter)
     if arguments.quiet:
@@ -61,7 +73,7 @@ def restore(arguments: Namespace) -> int:
     return 0
 
 
-def _named_backup(arguments: Namespace) -> Backup:
+def named_backup(arguments: Namespace) -> Backup:
     """Return the backup of an id, or of a directory, which needs no configuration: a bare host must be enough."""
     path = Path(arguments.id)
     if "/" in arguments.id or is_backup_directory(path):

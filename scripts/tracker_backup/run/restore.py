@@ -51,7 +51,7 @@ def restore_to(backup: Backup, directory: Path, sources: Sequence[str] | None, r
     """
     artifacts = chosen_artifacts(backup, sources)
     targets = {artifact.source: _target(artifact, directory) for artifact in artifacts}
-    _refuse_existing(list(targets.values()))
+    refuse_existing(list(targets.values()))
     try:
         make_private_directory(directory)
         require_room([(directory, room_for(artifact), artifact.source) for artifact in artifacts])
@@ -149,7 +149,7 @@ def _unfold_in_place(temporary: Path, target: Path, unfold: Callable[[Path, Path
     directory = temporary.with_name(f"{temporary.name}.d")
     lost = unfold(temporary, directory)
     try:
-        _refuse_existing([target])
+        refuse_existing([target])
         directory.rename(target)
     except BaseException:
         remove_tree(directory)
@@ -169,7 +169,7 @@ def _put_in_place(temporary: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
-        _refuse_existing([target])  # a file system without links, such as a USB stick's
+        refuse_existing([target])  # a file system without links, such as a USB stick's
         temporary.rename(target)
 
 
@@ -177,7 +177,8 @@ def _target(artifact: Artifact, directory: Path) -> Path:
     return directory / f"{artifact.source}{driver_for(artifact.type).restored_suffix}"
 
 
-def _refuse_existing(targets: list[Path]) -> None:
+def refuse_existing(targets: list[Path]) -> None:
+    """Raise UsageError where something is at one of these paths, or beside it as a part of a database."""
     beside = [target.with_name(target.name + suffix) for target in targets for suffix in ("", *_SIDECARS)]
     existing = [str(path) for path in beside if path.exists() or path.is_symlink()]
     if existing:

@@ -172,5 +172,16 @@ def _taken(
             "objects": count_objects(contents),
             "repeats": repeats,
             "locked": prepared.locking,
+            "charset": facts.charset,
+            "collation": facts.collation,
+            "bytes": facts.bytes + facts.index_bytes,
+            **_sums(evidence),
         },
     )
+
+
+def _sums(evidence: Evidence | None) -> dict[str, Any]:
+    """Return the sums at the dump's own moment, where they were taken: a restore is compared with them."""
+    if evidence is None or evidence.sums is None:
+        return {}
+    return {"sums": {table: each.digest for table, each in evidence.sums.items()}}

@@ -51,7 +51,7 @@ class Facts:
 
     `stored` counts triggers, events, functions, procedures and packages; `unreadable` are routines whose text the user
     may not see; `generated` and `vector` are the tables with such columns; `fingerprint` changes with every change of
-    the schema.
+    the schema; `charset` and `collation` are its defaults for new tables; `index_bytes` the server's estimate.
     """
 
     identity: Identity
@@ -62,6 +62,9 @@ class Facts:
     generated: tuple[str, ...]
     vector: tuple[str, ...]
     fingerprint: str
+    charset: str = ""
+    collation: str = ""
+    index_bytes: int = 0
 
     @property
     def bytes(self) -> int:
@@ -94,7 +97,7 @@ def gather(connection: Connection, identity: Identity, schema: str) -> Facts:
         _FRESH,
         *(statement.format(name=name) for statement in _STATEMENTS),
     )
-    if seen[0][0] == "0":
+    if not seen:
         raise SourceError(
             f"there is no schema {schema} that the user {identity.account} can see",
             hint="its name is wrong, or the user has no right in it",
@@ -104,25 +107,31 @@ def gather(connection: Connection, identity: Identity, schema: str) -> Facts:
         stored[kind] = stored.get(kind, 0) + 1
     return Facts(
         identity=identity,
-        grants=tuple(row[0] for row in (*grants, *_role_grants(connection, identity))),
+        grants=tuple(row[0] for row in (*grants, *role_grants(connection, identity))),
         tables=tuple(Table(row[0], row[1], row[2], row[1] == "VIEW" or row[3] == "YES", int(row[4])) for row in tables),
         stored=stored,
         unreadable=tuple(f"{row[1].lower()} {row[0]}" for row in routines if row[2] == "0"),
         generated=_tables_with(columns, 3),
         vector=_tables_with(columns, 4),
         fingerprint=_fingerprint(
-            [[row[:4] + row[5:] for row in tables], columns, indexes, triggers, routines, events, views]
+            [[row[:4] + row[5:9] for row in tables], columns, indexes, triggers, routines, events, views]
         ),
+        charset=seen[0][0],
+        collation=seen[0][1],
+        index_bytes=sum(int(row[9]) for row in tables),
     )
 
 
 _STATEMENTS = (
-    "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {name}",
+    (
+        "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+        " WHERE SCHEMA_NAME = {name}"
+    ),
     "SHOW GRANTS",
     (
         "SELECT t.TABLE_NAME, t.TABLE_TYPE, COALESCE(t.ENGINE, ''), COALESCE(e.TRANSACTIONS, ''),"
         " COALESCE(t.DATA_LENGTH, 0), COALESCE(t.CREATE_TIME, ''), COALESCE(t.TABLE_COLLATION, ''),"
-        " COALESCE(t.CREATE_OPTIONS, ''), COALESCE(t.TABLE_COMMENT, '')"
+        " COALESCE(t.CREATE_OPTIONS, ''), COALESCE(t.TABLE_COMMENT, ''), COALESCE(t.INDEX_LENGTH, 0)"
         " FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE"
         " WHERE t.TABLE_SCHEMA = {name} ORDER BY t.TABLE_NAME"
     ),
@@ -157,7 +166,7 @@ def sql_text(text: str) -> str:
     return f"_utf8mb4 0x{text.encode().hex()}"
 
 
-def _role_grants(connection: Connection, identity: Identity) -> Sequence[tuple[str, ...]]:
+def role_grants(connection: Connection, identity: Identity) -> Sequence[tuple[str, ...]]:
     """Return what active roles add: MySQL tells it only when the roles are named."""
     if identity.flavour != MYSQL or identity.numbers < _ROLES_SINCE:
         return ()

@@ -48,6 +48,22 @@ def missing(facts: Facts, schema: str, *, locking: bool = False) -> list[str]:
     return statements
 
 
+def lacking(grants: Iterable[str], wanted: Iterable[str], schema: str) -> list[str]:
+    """Return those of the wanted privileges that the lines of SHOW GRANTS do not give on a whole schema; * is all."""
+    parsed = [grant for line in grants if (grant := _parse(line)) is not None]
+    if schema != "*":
+        return [privilege for privilege in wanted if not _covers(parsed, privilege, schema)]
+    everywhere = [grant for grant in parsed if grant.schema == "*" and not grant.revoked]
+    # MySQL's dynamic privileges stand in a line of their own.
+    return [privilege for privilege in wanted if not any(grant.has(privilege) for grant in everywhere)]
+
+
+def grant_statement(privileges: Iterable[str], schema: str, account: str) -> str:
+    """Return the statement that gives privileges on a schema, * for all, to an account such as user@host."""
+    place = "*.*" if schema == "*" else f"{_quoted(schema)}.*"
+    return f"GRANT {', '.join(privileges)} ON {place} TO {_account(account)};"
+
+
 def _routines_readable(facts: Facts, grants: Sequence[_Grant], schema: str) -> bool:
     if facts.identity.flavour == MARIADB:
         newer = facts.identity.numbers >= _SHOW_CREATE_ROUTINE_SINCE

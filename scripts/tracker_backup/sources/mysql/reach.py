@@ -33,7 +33,7 @@ class Reached:
 
 
 @dataclass
-class _Search:
+class Search:
     """Ways found, in the order to try them in, and why others are none."""
 
     ways: list[Way] = field(default_factory=list)
@@ -47,7 +47,7 @@ def reach(target: Target, stack: Path) -> Reached:
     Raises SourceError with every way that was tried and what became of it.
     """
     credentials = Credentials(target.user, password_of(target))
-    search = _find(target, stack)
+    search = find_ways(target, stack)
     problems = list(search.problems)
     identity: Identity | None = None
     facts: Facts | None = None
@@ -85,8 +85,9 @@ def _is_better(other: Connection, one: Connection, identity: Identity) -> bool:
     return rank(other.way.clients.dump, identity) < rank(one.way.clients.dump, identity)
 
 
-def _find(target: Target, stack: Path) -> _Search:
-    search = _Search()
+def find_ways(target: Target, stack: Path) -> Search:
+    """Return the ways to a schema's server, without trying any."""
+    search = Search()
     container = None if target.service is None else _container(stack, target.service, search)
     if target.reach in (AUTO, HOST):
         _find_on_host(target, container, search)
@@ -95,7 +96,7 @@ def _find(target: Target, stack: Path) -> _Search:
     return search
 
 
-def _container(stack: Path, service: str, search: _Search) -> Container | None:
+def _container(stack: Path, service: str, search: Search) -> Container | None:
     try:
         containers = service_containers(stack, service)
     except CommandError as error:
@@ -110,7 +111,7 @@ def _container(stack: Path, service: str, search: _Search) -> Container | None:
     return running[0]
 
 
-def _find_on_host(target: Target, container: Container | None, search: _Search) -> None:
+def _find_on_host(target: Target, container: Container | None, search: Search) -> None:
     addresses = _addresses(target, container, search)
     if not addresses:
         return
@@ -121,7 +122,7 @@ def _find_on_host(target: Target, container: Container | None, search: _Search) 
         search.ways += [Way(HOST, place, pair, address, container) for pair in clients]
 
 
-def _addresses(target: Target, container: Container | None, search: _Search) -> list[tuple[str, dict[str, str]]]:
+def _addresses(target: Target, container: Container | None, search: Search) -> list[tuple[str, dict[str, str]]]:
     """Return the addresses at which the server can be called from the host, each with its description."""
     if target.socket is not None:
         return [(f"socket {target.socket}", {"socket": str(target.socket), "protocol": "socket"})]
@@ -143,7 +144,7 @@ def _addresses(target: Target, container: Container | None, search: _Search) -> 
     return found
 
 
-def _find_inside(target: Target, container: Container | None, search: _Search) -> None:
+def _find_inside(target: Target, container: Container | None, search: Search) -> None:
     if target.service is None:
         if target.reach == EXEC:
             search.problems.append("reach: exec needs the Compose service that runs the server: set `service`")
@@ -167,7 +168,7 @@ def _find_inside(target: Target, container: Container | None, search: _Search) -
         search.ways += [Way(EXEC, f"{container.name}, {place}", pair, address, container) for pair in found.clients]
 
 
-def _reachable(container: Container, search: _Search) -> Reachable | None:
+def _reachable(container: Container, search: Search) -> Reachable | None:
     try:
         return reachable(container.id)
     except CommandError as error:

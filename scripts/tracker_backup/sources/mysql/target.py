@@ -52,9 +52,14 @@ def password_of(target: Target) -> str:
 
     Raises SourceError when the file cannot be read, or others can read it.
     """
-    if target.password_file is None:
-        return target.password
-    path = target.password_file
+    return target.password if target.password_file is None else read_password(target.password_file)
+
+
+def read_password(path: Path) -> str:
+    """Return the password in a file.
+
+    Raises SourceError when the file cannot be read, or others can read it.
+    """
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXO | stat.S_IWGRP):
