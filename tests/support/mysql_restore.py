@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,11 @@ class Backed:
     manifest: dict[str, Any]
 
     @property
+    def target(self) -> str:
+        """Return the name of a schema that no other test uses."""
+        return f"copy_of_{self.schema}"
+
+    @property
     def artifact(self) -> Path:
         """Return the stored dump."""
         found: Path = self.program.repository / self.manifest["id"] / "tracker.sql.zst"
@@ -39,15 +46,28 @@ class Backed:
         file.chmod(0o600)
         return ("--mysql-user", ADMIN, "--mysql-password-file", str(file))
 
-    def into(self, schema: str, *arguments: str) -> Any:
-        """Restore into a schema, and return how that ended."""
-        return self.program.run("restore", "latest", "--source", "tracker", "--into", schema, *arguments)
+    def into(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Restore into that schema, and return how it ended."""
+        return self.program.run("restore", "latest", "--source", "tracker", "--into", self.target, *arguments)
+
+    def refusal(self, *arguments: str, code: int = 1) -> str:
+        """Return what a restore into that schema says that must fail and leave nothing."""
+        there = schemas(self.server)
+        done = self.into(*arguments)
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert schemas(self.server) == there
+        return done.stderr
 
 
-def backed_up(server: Server, directory: Path, number: int, **kinds: bool) -> Backed:
-    """Make a schema with everything and back it up; the user has what the images give to theirs."""
+def everything(server: Server, schema: str) -> None:
+    """Make a schema with everything that this server can have."""
+    everything_schema(server, schema, only=True)
+
+
+def backed_up(server: Server, directory: Path, number: int, make: Callable[[Server, str], None] = everything) -> Backed:
+    """Make a schema and back it up; the user has what the images give to theirs, and may read all routines."""
     schema, user = f"restore_{number}", f"keeper_{number}"
-    everything_schema(server, schema, **{"only": True, **kinds})
+    make(server, schema)
     reads = "SHOW_ROUTINE ON *.*" if server.vendor == "mysql" else "SELECT ON `mysql`.`proc`"
     server.user(user, CANARY, f"ALL ON `{schema}`.*", reads)
     there = server.sql(f"SELECT User FROM mysql.user WHERE User = '{ADMIN}'")

@@ -11,9 +11,9 @@ from tracker_backup.run.artifact import read_back
 from tracker_backup.sources.mysql.afterload import Compared, compare
 from tracker_backup.sources.mysql.check import DumpCheck
 from tracker_backup.sources.mysql.dumpparts import DumpSplitter, Part
-from tracker_backup.sources.mysql.load import loading
+from tracker_backup.sources.mysql.load import LoadError, loading
 from tracker_backup.sources.mysql.scan import DumpScan, Scanned
-from tracker_backup.sources.mysql.serverroom import free_on_server, room_needed
+from tracker_backup.sources.mysql.serverroom import RESERVE_BYTES, free_on_server, room_needed
 from tracker_backup.sources.mysql.ways import ServerRefusalError
 from tracker_backup.system.space import format_bytes
 
@@ -70,10 +70,13 @@ class StoredDump:
         """
         self.reporter.phase("load", f"{self.artifact.source} into {schema}")
         splitter = DumpSplitter(wanted, events_run=False)
-        with loading(entered.connection, schema, max_silence_seconds=self.max_silence_seconds) as load:
-            self._read(lambda block: load.write(splitter.feed(block)))
-            load.write(splitter.finish())
-            load.finish()
+        try:
+            with loading(entered.connection, schema, max_silence_seconds=self.max_silence_seconds) as load:
+                self._read(lambda block: load.write(splitter.feed(block)))
+                load.write(splitter.finish())
+                load.finish()
+        except LoadError as error:
+            raise self._explained(entered, error) from error
 
     def write(self, sink: Callable[[bytes], None], wanted: Callable[[Part], bool]) -> None:
         """Hand over the text of the parts that are wanted.
@@ -131,6 +134,20 @@ class StoredDump:
                 "are free",
                 hint=f"make room for {format_bytes(needed - free)} there",
             )
+
+    def _explained(self, entered: Entered, error: LoadError) -> LoadError:
+        """Return the error with what explains it, where that can be seen: servers do not always say it clearly."""
+        try:
+            free = free_on_server(entered.connection)
+        except SourceError:
+            return error  # the server is gone, which the error says
+        if free is not None and free < RESERVE_BYTES:
+            hint = f"the server's disk is full, {format_bytes(free)} are free: make room there"
+        elif self.artifact.engine.get("name") != entered.identity.flavour:
+            hint = f"the backup came from {self.origin}, and this server is {describe(entered)}"
+        else:
+            return error
+        return LoadError(error.message, hint=hint)
 
     def _read(self, sink: Callable[[bytes], None]) -> None:
         read = 0

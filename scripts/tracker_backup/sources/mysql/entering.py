@@ -20,7 +20,7 @@ from tracker_backup.system.process import run
 
 _ROOT = "root"
 _VARIABLES = ("MYSQL_ROOT_PASSWORD", "MARIADB_ROOT_PASSWORD")
-_AS_ADMINISTRATOR = "or name an administrator: --mysql-user root --mysql-password-file FILE"
+_AS_ADMINISTRATOR = "name an administrator: --mysql-user root --mysql-password-file FILE"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def enter(target: Target, stack: Path, needs: Needs, given: Login | None = None)
         problems.append(f"{login.who}: may not do it: missing is {' '.join(missing)}")
         statements = statements or missing
     listed = "\n".join(f"    {problem}" for problem in dict.fromkeys(problems))
-    raise RestoreError(f"cannot load into {target.server}:\n{listed}", hint=_hint(search.ways, statements))
+    raise RestoreError(f"cannot load into {target.server}:\n{listed}", hint=_hint(search.ways, statements, given))
 
 
 def _logins(target: Target, ways: Sequence[Way], given: Login | None, problems: list[str]) -> list[Login]:
@@ -141,9 +141,12 @@ def _log_in(login: Login, ways: Sequence[Way], problems: list[str]) -> Entered |
     return Entered(best, identity, login.who)
 
 
-def _hint(ways: Sequence[Way], statements: Sequence[str]) -> str:
-    if statements:
-        return f"run as the server's administrator: {' '.join(statements)}\n  {_AS_ADMINISTRATOR}"
+def _hint(ways: Sequence[Way], statements: Sequence[str], given: Login | None) -> str:
     if not ways:
         return "start the server first: nothing was started and nothing was changed"
-    return f"correct what the stack says of user and password, {_AS_ADMINISTRATOR}"
+    if given is not None and not statements:
+        return "correct --mysql-user and what is in --mysql-password-file"
+    other = "name a user who may" if given is not None else _AS_ADMINISTRATOR
+    if statements:
+        return f"run as the server's administrator: {' '.join(statements)}\n  or {other}"
+    return f"correct what the stack says of user and password, or {other}"

@@ -10,6 +10,7 @@ import pytest
 
 from support.database_servers import Server, running
 from support.mysql_restore import Backed, backed_up
+from support.mysql_world import tracker_schema
 
 _number = itertools.count()
 FLAVOURS = ("mysql-9.7", "mariadb-10.11", "mariadb-11.8")
@@ -56,6 +57,12 @@ def backed(server: Server, tmp_path: Path) -> Backed:
 
 
 @pytest.fixture
+def plain(mysql: Server, tmp_path: Path) -> Backed:
+    """Return the tracker's own tables with some rows on MySQL, where it is not about what is in a schema."""
+    return backed_up(mysql, tmp_path, next(_number), lambda server, schema: tracker_schema(server, schema, rows=1000))
+
+
+@pytest.fixture
 def mysql_backed(mysql: Server, tmp_path: Path) -> Backed:
-    """Return the same on MySQL alone, for what has nothing to do with the server's flavour."""
+    """Return a schema with everything on MySQL alone, for what has nothing to do with the server's flavour."""
     return backed_up(mysql, tmp_path, next(_number))
