@@ -39,7 +39,7 @@ _DEFINER = re.compile(
 )
 _ENABLED = re.compile(
     rb"^((?:/\*!\d+ )?CREATE\b.*?\bEVENT (?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\") ON SCHEDULE "
-    rb".*? ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b",
+    rb"(?:(?! ON COMPLETION ).)* ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b",
     re.MULTILINE,
 )
 
