@@ -49,7 +49,7 @@ def gather_status(
         )
     manifests = [backup.manifest for backup in backups if backup.manifest is not None]
     room = present_capacity(config, manifests)
-    unreadable = [backup.id for backup in backups if backup.manifest is None]
+    unreadable = [f"{backup.id} cannot be read: {backup.problem}" for backup in backups if backup.manifest is None]
     standing = [
         *standing,
         *backup_reasons(config, manifests, unreadable, now),

@@ -185,8 +185,8 @@ def is_due(job: Job, attempts: Sequence[Manifest], since: datetime, now: datetim
 def backup_reasons(
     config: Config, manifests: Sequence[Manifest], unreadable: Sequence[str], now: datetime
 ) -> list[Reason]:
-    """Return what the backups themselves say that needs an eye."""
-    reasons = [Reason(WARNING, f"backup {identifier} has a damaged manifest") for identifier in unreadable]
+    """Return what the backups themselves say that needs an eye; `unreadable` is told as it is."""
+    reasons = [Reason(WARNING, f"backup {told}") for told in unreadable]
     reasons += [
         Reason(WARNING, f"backup {manifest.id} is from the future: was the clock changed? It counts for nothing")
         for manifest in manifests

@@ -355,7 +355,8 @@ class TestGathered:
     def test_a_damaged_manifest(self, instance: Instance, config: Config) -> None:
         (instance.path / "20261101T030000Z-daily").mkdir()
 
-        assert self.only(instance, config) == (WARNING, "backup 20261101T030000Z-daily has a damaged manifest")
+        level, text = self.only(instance, config)
+        assert (level, text.startswith("backup 20261101T030000Z-daily cannot be read: ")) == (WARNING, True)
 
     def test_a_backup_from_the_future(self, instance: Instance, config: Config) -> None:
         instance.add(a_manifest("2031-01-01T03:00:00Z"))
