@@ -13,6 +13,7 @@ from tracker_backup.health.ping import FAILURE, START, SUCCESS, ping
 from tracker_backup.health.runs import LastRun
 from tracker_backup.health.since import first_seen
 from tracker_backup.health.status import is_due
+from tracker_backup.inplace.recovery import recover
 from tracker_backup.report.logged import LoggedReporter
 from tracker_backup.repository.manifest import format_time
 from tracker_backup.run.backup import BackupRun, Outcome, Request
@@ -54,6 +55,7 @@ class Session:
             self._repository.require()
             wait_seconds = self._config.max_run_seconds if wait else 0
             with self._repository.lock.acquire(job=request.job_name, wait_seconds=wait_seconds):
+                self._clear_up()
                 if only_if_due and not self._due(request.job):
                     self._write_status(None)
                     return None
@@ -81,10 +83,20 @@ class Session:
 
     def _is_there(self) -> bool:
         try:
+            self._clear_up()
             self._repository.require()
             return all(is_there(source) for source in resolve_sources(self._config).sources)
         except TrackerBackupError:
             return False
+
+    def _clear_up(self) -> None:
+        """Finish or undo a restore in place that died while this run waited for the lock.
+
+        Raises TrackerBackupError where that cannot be done: there may be no database where one should be.
+        """
+        said = recover(self._config.state_directory, self._config, wait=True)
+        if said is not None:
+            self._reporter.warn(said)
 
     def _due(self, job: Job) -> bool:
         sets = [*self._repository.backups(), *self._repository.quarantined()]

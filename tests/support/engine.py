@@ -8,7 +8,7 @@ import os
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,18 +70,33 @@ def import_image() -> None:
 class TrackerContainer:
     """A container as Compose makes it for the service `tracker`, that writes into a database."""
 
-    def __init__(self, name: str, stack: Path, data: Path, *, write: bool = True) -> None:
-        """Start it; the database is `tracker.db` in `data`."""
+    def __init__(
+        self,
+        name: str,
+        stack: Path,
+        data: Path,
+        *,
+        write: bool = True,
+        options: Sequence[str] = (),
+        service: str = "tracker",
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """Start it; the database is `tracker.db` in `data`.
+
+        `options` are more of those of `docker run`; `command` is what runs, in place of what writes, or waits.
+        """
         self.name = name
         self._report = data / f"{name}.json"
         self._report.unlink(missing_ok=True)
         self._command = ["run", "--detach", "--name", name, "--network", "none", "--ulimit", "nofile=1024"]
-        self._command += ["--label", "com.docker.compose.service=tracker"]
+        self._command += [*options, "--label", f"com.docker.compose.service={service}"]
         self._command += ["--label", f"com.docker.compose.project.working_dir={stack}"]
         self._command += ["--volume", "/usr:/usr:ro", "--volume", f"{SUPPORT}:/support:ro", "--volume", f"{data}:/data"]
         work = ["/support/tracker_standin.py", "write", "/data/tracker.db", "--report", f"/data/{name}.json"]
-        self._command += [IMAGE, "/usr/bin/python3", *(work if write else ["-c", "import time; time.sleep(3600)"])]
-        self._writes = write
+        if not write:
+            work = ["-c", "import signal; signal.signal(signal.SIGTERM, signal.default_int_handler); signal.pause()"]
+        self._command += [IMAGE, *(command or ["/usr/bin/python3", *work])]
+        self._writes = write and command is None
         self.start()
 
     def start(self) -> None:
@@ -93,6 +108,14 @@ class TrackerContainer:
     def state(self) -> str:
         """Return its state as Docker calls it, the empty string where it is gone."""
         return docker("inspect", "--format", "{{.State.Status}}", self.name, check=False)
+
+    def health(self) -> str:
+        """Return what its health check says."""
+        return docker("inspect", "--format", "{{.State.Health.Status}}", self.name)
+
+    def stop_quietly(self) -> None:
+        """Stop what writes no report."""
+        docker("stop", "--time", "30", self.name)
 
     def events(self, since: float) -> list[str]:
         """Return what has happened to it since then: pause, unpause, die, …"""

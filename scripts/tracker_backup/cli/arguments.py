@@ -41,6 +41,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         # Passed over, --dry-run before `prune` would delete, and --job without --now would back nothing up.
         place = "; an option of a command stands after it" if arguments.chosen else ""
         parser.error(f"{given[0]} goes with --now only{place}")
+    if arguments.chosen == "restore" and not arguments.in_place:
+        given = [option for option, name in _IN_PLACE_OPTIONS.items() if getattr(arguments, name)]
+        if given:
+            parser.error(f"{given[0]} goes with --in-place only")
     return arguments
 
 
@@ -123,6 +127,9 @@ _NOW_OPTIONS = {
 }
 
 
+_IN_PLACE_OPTIONS = {"--yes": "yes", "--discard-current": "discard_current", "--leave-stopped": "leave_stopped"}
+
+
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, function: tuple[str, str], text: str) -> _Parser:
     parser = commands.add_parser(name, help=text, description=text, parents=[_common()], allow_abbrev=False)
     parser.set_defaults(command=_lazy(*function))
@@ -152,7 +159,7 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(
-        commands, "restore", ("recover", "restore"), "put a backup's databases and files into a directory"
+        commands, "restore", ("recover", "restore"), "put a backup into a directory, or in the place of what is live"
     )
     parser.add_argument("id", metavar="ID|latest|PATH", help="a backup's id, latest, or the path of its directory")
     parser.add_argument("--source", metavar="NAME", action="append", help="this source only")
@@ -164,6 +171,14 @@ def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
     help_user = "log in as this user, where the source's own may not do it"
     parser.add_argument("--mysql-user", metavar="NAME", help=help_user)
     parser.add_argument("--mysql-password-file", metavar="FILE", help="his password, in a file that only you can read")
+    where.add_argument("--in-place", action="store_true", help="replace what is live; what it replaces is kept")
+    help_path = "this file or directory only, of the source files, by its path in the stack"
+    parser.add_argument("--path", metavar="PATH", action="append", help=help_path)
+    group = parser.add_argument_group("with --in-place")
+    group.add_argument("--yes", action="store_true", help="do not ask")
+    help_discard = "keep nothing of what is replaced; where there is no room it is deleted first"
+    group.add_argument("--discard-current", action="store_true", help=help_discard)
+    group.add_argument("--leave-stopped", action="store_true", help="do not start again what was stopped for it")
 
 
 def _add_prune(commands: argparse._SubParsersAction[_Parser]) -> None:

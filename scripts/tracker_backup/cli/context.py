@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tracker_backup.cli.streams import complain
 from tracker_backup.config.load import find_config, load_config
 from tracker_backup.containers.docker import MARKER_NAME
-from tracker_backup.errors import CommandError
+from tracker_backup.errors import CommandError, TrackerBackupError
+from tracker_backup.inplace.marker import MARKER_NAME as RESTORING_NAME
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def load(arguments: Namespace) -> Config:
     """Return the configuration that the command line means, checked.
 
-    Whatever is started, it first undoes a pause whose owners have died.
+    Whatever is started, it first undoes a pause whose owners have died, and a restore in place.
     """
     return load_file(find_config(arguments.instance, arguments.config))
 
@@ -36,6 +37,7 @@ def load_file(path: Path) -> Config:
     config = load_config(path)
     if (config.state_directory / MARKER_NAME).exists() and os.access(config.state_directory, os.W_OK):
         _undo_pause(config)
+    undo_restore(config.state_directory, config)
     return config
 
 
@@ -53,6 +55,24 @@ def _undo_pause(config: Config) -> None:
         warn(problem)
         with logs_open(config.log_file, config.instance):
             LOGGER.warning("%s", problem)
+
+
+def undo_restore(state_directory: Path, config: Config | None) -> None:
+    """Finish or undo a restore in place that died, and tell everybody who could want to know."""
+    if not (state_directory / RESTORING_NAME).exists() or not os.access(state_directory, os.W_OK):
+        return
+    from tracker_backup.inplace.recovery import recover
+    from tracker_backup.system.logs import LOGGER, logs_open
+
+    try:
+        said = recover(state_directory, config)
+    except (TrackerBackupError, OSError) as error:
+        said = f"a restore in place has died, and cannot be cleared up after: {error}"
+    if said is not None:
+        warn(said)
+        if config is not None:
+            with logs_open(config.log_file, config.instance):
+                LOGGER.warning("%s", said)
 
 
 def repository_of(config: Config) -> Repository:

@@ -14,6 +14,8 @@ from tracker_backup.system.space import format_bytes
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from tracker_backup.config.model import Config
+
 
 def verify(arguments: Namespace) -> int:
     """Read backups back and say of each artifact whether it is what was stored."""
@@ -40,7 +42,12 @@ def verify(arguments: Namespace) -> int:
 
 
 def restore(arguments: Namespace) -> int:
-    """Restore into a directory, or into a schema."""
+    """Restore into a directory, into a schema, or in the place of what is live."""
+    if arguments.in_place:
+        from tracker_backup.cli.replace import configuration_of, restore_in_place
+
+        config = configuration_of(arguments)
+        return restore_in_place(arguments, named_backup(arguments, config), config)
     if arguments.into is not None:
         from tracker_backup.cli.intoschema import restore_schema
 
@@ -57,7 +64,7 @@ def _restore_to(arguments: Namespace) -> int:
 
         return restore_tables(arguments, backup)
     with reporting(arguments) as reporter:
-        done = restore_to(backup, Path(arguments.to), arguments.source, reporter)
+        done = restore_to(backup, Path(arguments.to), arguments.source, reporter, paths_of(arguments))
     if arguments.quiet:
         return 0
     paths = max(len(str(item.path)) for item in done)
@@ -69,15 +76,20 @@ def _restore_to(arguments: Namespace) -> int:
     say(f"Restored {count(len(done), 'source')} of {backup.id} into {arguments.to}; the running stack was not touched.")
     if any(item.artifact.type == "files" for item in done) and os.geteuid() != 0:
         say("Owners, and what else only root may set, were not restored: for that, restore as root, with sudo.")
-    say("To put a database in the place of the live one: stop its service first; see docs/restore.md.")
+    say("To put it in the place of what is live: the same command with --in-place instead of --to.")
     return 0
 
 
-def named_backup(arguments: Namespace) -> Backup:
+def paths_of(arguments: Namespace) -> tuple[Path, ...]:
+    """Return the absolute paths that --path names, without following links: they may be in the backup only."""
+    return tuple(Path(os.path.abspath(path)) for path in arguments.path or ())  # noqa: PTH100 - resolve() follows
+
+
+def named_backup(arguments: Namespace, config: Config | None = None) -> Backup:
     """Return the backup of an id, or of a directory, which needs no configuration: a bare host must be enough."""
     path = Path(arguments.id)
     if "/" in arguments.id or is_backup_directory(path):
         if not path.is_dir():
             raise UsageError(f"{path} is not a directory", hint="name a backup's directory, its id, or latest")
         return load_backup(path.resolve())
-    return repository_of(load(arguments)).find(arguments.id)
+    return repository_of(config or load(arguments)).find(arguments.id)

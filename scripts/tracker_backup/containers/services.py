@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.containers.docker import RESTARTING, RUNNING, TIMEOUT_SECONDS, docker_program
@@ -14,7 +15,6 @@ from tracker_backup.system.process import find_program, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
 STEADY_SECONDS = 3.0
 """A container without a health check is well when it has run for so long."""
@@ -26,7 +26,7 @@ _STOP_SECONDS = 10
 # Docker's own, for what an image's health check leaves open (https://docs.docker.com/reference/dockerfile/#healthcheck).
 _INTERVAL_SECONDS, _PROBE_SECONDS, _RETRIES = 30.0, 30.0, 3
 _FIELDS = (
-    "json .Id",
+    "json .ID",  # not .Id: with that name Docker would take all names from JSON, where Health may be missing
     "json .Name",
     f'json (index .Config.Labels "{_COMPOSE}.service")',
     f'json (index .Config.Labels "{_COMPOSE}.project.working_dir")',
@@ -81,7 +81,7 @@ class ServiceContainer:
 
     def sees(self, path: str) -> bool:
         """Return whether a place of the host, links resolved, is in what it has mounted."""
-        return any(_inside(path, bind.source) for bind in self.binds)
+        return any(_inside(path, bind.source) or _holds(bind.source, path) for bind in self.binds)
 
     def single_mount(self, path: str) -> Bind | None:
         """Return the mount of exactly that file, None where its directory is mounted, or neither."""
@@ -257,6 +257,31 @@ def _health_seconds(check: dict[str, Any]) -> float:
     return float(check.get("StartPeriod", 0) / 1e9 + (retries + 1) * (interval + probe) + _PATIENCE_SECONDS)
 
 
+def _holds(directory: str, path: str) -> bool:
+    """Return whether a path lies in a directory that is known by another name, as that of a volume is."""
+    try:
+        place = os.stat(directory)  # noqa: PTH116 - a name of any bytes
+    except OSError:
+        return False
+    for parent in Path(path).parents:
+        try:
+            if os.path.samestat(parent.stat(), place):
+                return True
+        except OSError:
+            continue  # it is not there yet
+    return False
+
+
 def _inside(path: str, directory: str) -> bool:
     directory = os.path.realpath(directory).rstrip("/")
     return path == directory or path.startswith(directory + "/")
+
+
+def changed_files(container: ServiceContainer, path: str) -> list[str]:
+    """Return what a container has in its own layer of a database at `path`, its journals and -wal.
+
+    Raises CommandError when Docker cannot tell.
+    """
+    listed = run([docker_program(), "diff", container.id], timeout_seconds=TIMEOUT_SECONDS + _PATIENCE_SECONDS)
+    wanted = {f"{path}{suffix}" for suffix in ("-wal", "-journal")}
+    return sorted(wanted & {line[2:] for line in listed.stdout.splitlines() if line[:1] in "AC"})

@@ -20,6 +20,7 @@ from tracker_backup.system.space import MinFree, require_room
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracker_backup.containers.services import ServiceContainer
     from tracker_backup.inplace.interface import Change, Replacement, Wishes
     from tracker_backup.inplace.site import Site
 
@@ -73,13 +74,15 @@ class Engine:
         self._replacements = self._worth_doing(done)
         self._require_room(done)
         self._reporter.phase("confirm")
-        if not self._wishes.confirm(done.changes):
+        if not self._wishes.confirm(done.changes, [container.name for container in self._at_work()]):
             self._forget()
             done.declined = True
             return done
         if not self._replacements:
             self._forget()
             return done
+        if not self._at_work():
+            refuse_openers(self._replacements)  # there is nothing to stop, so this can be said at once
         for each in self._replacements:
             each.prepare()
         self._replace(done)
@@ -106,9 +109,7 @@ class Engine:
             raise RestoreError(error.message, hint=error.hint) from error
 
     def _replace(self, done: Done) -> None:
-        using = {container.id: container for each in self._replacements for container in each.users()}
-        at_work = [container for container in using.values() if container.at_work]
-        self._stopped = tuple(Stopped(container.id, container.name, container.well) for container in at_work)
+        self._stopped = tuple(Stopped(each.id, each.name, each.well) for each in self._at_work())
         self._note(steps.STOP)
         began = time.monotonic()
         if self._stopped:
@@ -121,10 +122,15 @@ class Engine:
         self._note(steps.SWAP)
         self._swap()
         self._start(done, began)
-        kept = tuple(place for each in self._replacements for place in each.kept())
+        kept = tuple(dict.fromkeys(place for each in self._replacements for place in each.kept()))
         self._note(steps.FINISH)
         self._finish()
         done.kept = kept
+
+    def _at_work(self) -> list[ServiceContainer]:
+        """Return the containers that use any of it and run."""
+        using = {container.id: container for each in self._replacements for container in each.users()}
+        return [container for container in using.values() if container.at_work]
 
     def _swap(self) -> None:
         for each in self._replacements:

@@ -3,9 +3,10 @@
 The engine (:mod:`tracker_backup.inplace.engine`) calls a replacement in this order, and notes on disk, flushed, what it
 is about to do before it does it:
 
-    describe    what there is, what replaces it; everything is shown, and the user asked
+    describe    what there is, what replaces it
+    users       which containers use it; everything is shown, and the user asked
     prepare     while the stack runs: the new one is made ready beside the live one, and checked
-    users       which containers have to be stopped; they are stopped
+    users       once more; those that run are stopped
     openers     who else has it open: refused then
     swap        the new one takes its place; then `openers` once more, start, health
     finish      all is well: what nobody needs is removed
@@ -69,7 +70,10 @@ class Replacement(Protocol):
 
     source: str
     type: str
-    irreversible: bool
+
+    @property
+    def irreversible(self) -> bool:
+        """Whether swapping leaves no old one."""
 
     def describe(self) -> Change:
         """Look, and say what is to happen; what is made for that goes with `discard`.
@@ -84,7 +88,7 @@ class Replacement(Protocol):
         """
 
     def users(self) -> Sequence[ServiceContainer]:
-        """Return the containers that use what is replaced, whatever their state, after `prepare`.
+        """Return the containers that use what is replaced, whatever their state, after `describe`.
 
         The engine stops those that run, and starts these again. Raises CommandError where Docker cannot be asked.
         """
@@ -131,11 +135,12 @@ class Making(Protocol):
 class Wishes:
     """What the command line asks for.
 
-    `confirm` is called with the changes and says whether to go on; `paths` chooses single files of the source `files`.
+    `confirm` is called with the changes and the names of the containers that will stand still, and says whether to go
+    on; `paths` chooses single files of the source `files`.
     """
 
     sources: tuple[str, ...] | None
-    confirm: Callable[[Sequence[tuple[str, Change]]], bool] = field(repr=False)
+    confirm: Callable[[Sequence[tuple[str, Change]], Sequence[str]], bool] = field(repr=False)
     paths: tuple[Path, ...] = ()
     discard_current: bool = False
     leave_stopped: bool = False

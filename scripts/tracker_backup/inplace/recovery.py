@@ -31,11 +31,16 @@ def recover(state_directory: Path, config: Config | None = None, *, wait: bool =
     if not (state_directory / steps.MARKER_NAME).exists():
         return None
     with claimed(state_directory, wait=wait) as ours:
-        noted = read_marker(state_directory) if ours else None
-        if noted is None:
-            return None
-        said = _recover(noted, config)
-        remove_marker(state_directory)
+        return recover_here(state_directory, config) if ours else None
+
+
+def recover_here(state_directory: Path, config: Config | None) -> str | None:
+    """Do what :func:`recover` does, with the right to it in the caller's hands."""
+    noted = read_marker(state_directory)
+    if noted is None:
+        return None
+    said = _recover(noted, config)
+    remove_marker(state_directory)
     return said
 
 
@@ -100,9 +105,10 @@ def refuse_openers(replacements: Sequence[Replacement]) -> None:
     """Raise RestoreError when a process has open what is to be replaced: what it writes would be lost in silence."""
     found = [opener for each in replacements for opener in each.openers()]
     if found:
-        listed = "; ".join(f"process {each.pid} ({each.command}) has {each.path} open" for each in found[:3])
-        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - shown
+        by_process = {each.pid: each for each in reversed(found)}
+        listed = [f"process {each.pid} ({each.command}) has {each.path} open" for each in by_process.values()]
+        more = f"; and {len(listed) - 3} more" if len(listed) > 3 else ""  # noqa: PLR2004 - shown
         raise RestoreError(
-            f"{listed}{more}, although its stack's containers stand still",
-            hint="end it: what it goes on writing into the old file would be lost without any error",
+            f"{'; '.join(listed[:3])}{more}: it is in no container of the stack, which is what can be stopped here",
+            hint="end it, then try again: what it goes on writing into the old file would be lost without any error",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import UsageError
 
 if TYPE_CHECKING:
-    from tracker_backup.inplace.interface import Making, Replacement, State
+    from tracker_backup.inplace.interface import Replacement, State
     from tracker_backup.inplace.site import Site
     from tracker_backup.repository.manifest import Artifact
 
@@ -22,9 +22,14 @@ def make_replacement(
 
     Raises UsageError for a type that cannot be put back in place.
     """
-    makers: dict[str, Making] = {}
-    if source_type in makers:
-        return makers[source_type](site, source, artifact, state)
+    if source_type == "sqlite":
+        from tracker_backup.inplace.sqlite import make as make_sqlite
+
+        return make_sqlite(site, source, artifact, state)
+    if source_type == "files":
+        from tracker_backup.inplace.files import make as make_files
+
+        return make_files(site, source, artifact, state)
     raise UsageError(
         f"{source} is of type {source_type}, which cannot be restored in place yet",
         hint="restore it into a directory with --to; choose others with --source",

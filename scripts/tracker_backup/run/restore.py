@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, RestoreError, SourceError, UsageError
 from tracker_backup.run.artifact import read_back
+from tracker_backup.sources.files.restoring import keep_only
 from tracker_backup.sources.registry import driver_for, unfolder_for
 from tracker_backup.system.files import (
     FLUSH_BYTES,
@@ -43,19 +44,23 @@ class Restored:
     check: CheckResult
 
 
-def restore_to(backup: Backup, directory: Path, sources: Sequence[str] | None, reporter: Reporter) -> list[Restored]:
+def restore_to(
+    backup: Backup, directory: Path, sources: Sequence[str] | None, reporter: Reporter, paths: Sequence[Path] = ()
+) -> list[Restored]:
     """Restore all sources of a backup, or those of the given names, into `directory`; nothing there is replaced.
+
+    With `paths` it is the files of those paths alone.
 
     Raises UsageError for unknown sources and for targets that exist, RestoreError when the backup or the disk cannot
     be used, CheckFailedError when the artifact is damaged; no half restored file is left behind.
     """
-    artifacts = chosen_artifacts(backup, sources)
+    artifacts = chosen_artifacts(backup, sources, paths)
     targets = {artifact.source: _target(artifact, directory) for artifact in artifacts}
     refuse_existing(list(targets.values()))
     try:
         make_private_directory(directory)
         require_room([(directory, room_for(artifact), artifact.source) for artifact in artifacts])
-        return [_restore_one(backup, artifact, targets[artifact.source], reporter) for artifact in artifacts]
+        return [_restore_one(backup, artifact, targets[artifact.source], reporter, paths) for artifact in artifacts]
     except SourceError as error:
         raise RestoreError(
             error.message, hint=f"free some room, or restore to another disk than {directory}"
@@ -64,8 +69,8 @@ def restore_to(backup: Backup, directory: Path, sources: Sequence[str] | None, r
         raise RestoreError(f"{error.strerror}: {error.filename or directory}") from error
 
 
-def chosen_artifacts(backup: Backup, sources: Sequence[str] | None) -> list[Artifact]:
-    """Return a backup's artifacts of those sources, or all.
+def chosen_artifacts(backup: Backup, sources: Sequence[str] | None, paths: Sequence[Path] = ()) -> list[Artifact]:
+    """Return a backup's artifacts of those sources, or all; with `paths` those of them that hold files.
 
     Raises RestoreError for a backup without a readable manifest, UsageError for a source that is not in it.
     """
@@ -78,7 +83,12 @@ def chosen_artifacts(backup: Backup, sources: Sequence[str] | None) -> list[Arti
     unknown = [name for name in sources or () if name not in by_name]
     if unknown:
         raise UsageError(f"{backup.id} has no source {', '.join(unknown)}", hint=f"it has: {', '.join(by_name)}")
-    return [artifact for name, artifact in by_name.items() if not sources or name in sources]
+    chosen = [artifact for name, artifact in by_name.items() if not sources or name in sources]
+    if paths:
+        chosen = [artifact for artifact in chosen if artifact.type == "files"]
+        if not chosen:
+            raise UsageError("--path chooses among the files of a stack, which are not among these sources")
+    return chosen
 
 
 def unpack(artifact: Artifact, packed: Path, target: Path, progress: Callable[[int, int], None]) -> None:
@@ -119,7 +129,9 @@ def _not_what_was_stored(packed: Path) -> CheckFailedError:
     )
 
 
-def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Reporter) -> Restored:
+def _restore_one(
+    backup: Backup, artifact: Artifact, target: Path, reporter: Reporter, paths: Sequence[Path]
+) -> Restored:
     temporary = target.with_name(f".{target.name}.restoring-{os.getpid()}")
     reporter.phase("unpack", artifact.source)
     unpack(artifact, backup.path / artifact.file, temporary, reporter.progress)
@@ -136,7 +148,7 @@ def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Rep
         if unfold is None:
             _put_in_place(temporary, target)
         else:
-            for loss in _unfold_in_place(temporary, target, partial(unfold, facts=artifact.engine)):
+            for loss in _unfold_in_place(temporary, target, partial(unfold, facts=artifact.engine), paths):
                 reporter.warn(f"{artifact.source}: {loss}")
     finally:
         temporary.unlink(missing_ok=True)
@@ -144,11 +156,15 @@ def _restore_one(backup: Backup, artifact: Artifact, target: Path, reporter: Rep
     return Restored(artifact, target, result)
 
 
-def _unfold_in_place(temporary: Path, target: Path, unfold: Callable[[Path, Path], list[str]]) -> list[str]:
+def _unfold_in_place(
+    temporary: Path, target: Path, unfold: Callable[[Path, Path], list[str]], paths: Sequence[Path]
+) -> list[str]:
     """Make a directory of a raw copy under another name first: under its own it is whole; return what was lost."""
     directory = temporary.with_name(f"{temporary.name}.d")
     lost = unfold(temporary, directory)
     try:
+        if paths:
+            keep_only(directory, paths)
         refuse_existing([target])
         directory.rename(target)
     except BaseException:

@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracker_backup.errors import CheckFailedError, RestoreError
+from tracker_backup.errors import CheckFailedError, RestoreError, UsageError
+from tracker_backup.sources.files.selection import inside
 from tracker_backup.sources.sqlite.check import SqliteCheck
 from tracker_backup.system.files import remove_tree
 from tracker_backup.system.stream import Child, describe_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _ALWAYS = (
     # A member that was taken again comes after its directory's own times and modes have been set.
@@ -47,6 +48,29 @@ def unfold(raw: Path, directory: Path, facts: Mapping[str, Any]) -> list[str]:
         remove_restored(directory)
         raise
     return lost
+
+
+def keep_only(directory: Path, wanted: Sequence[Path]) -> None:
+    """Remove from a restored tree what is neither one of the paths, nor below one, nor on the way to one.
+
+    Raises UsageError, and removes nothing, where none of them is there.
+    """
+    base, chosen = str(directory), [str(path) for path in wanted]
+    if not any(os.path.lexists(base + path) for path in chosen):
+        raise UsageError(
+            f"the backup's files do not hold {', '.join(chosen)}",
+            hint="give absolute paths, as they were on the backup's host; without --path everything is restored",
+        )
+    for place, directories, files in os.walk(base, topdown=False):
+        for name in (*directories, *files):
+            path = os.path.join(place, name)  # noqa: PTH118 - a name of any bytes
+            shown = path[len(base) :]
+            if any(inside(shown, each) or inside(each, shown) for each in chosen):
+                continue
+            if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - the same
+                os.rmdir(path)  # noqa: PTH106 - the same; what was in it is gone
+            else:
+                os.unlink(path)  # noqa: PTH108 - the same
 
 
 def remove_restored(directory: Path) -> None:

@@ -15,6 +15,7 @@ LISTED, PATTERN, COVERED = "listed", "pattern", "covered"
 SIDECARS = ("-wal", "-shm", "-journal")
 
 _LOG = re.compile(r".*\.log([.-][0-9][0-9TZ._-]*)?(\.(gz|xz|bz2|zst))?", re.IGNORECASE | re.DOTALL)
+_REPLACED = re.compile(r"pre-restore-[0-9]{8}T[0-9]{6}Z-.*|\..*\.restoring-[0-9]{8}T[0-9]{6}Z-.*", re.DOTALL)
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _MYSQL = frozenset({"ibdata1", "mysql.ibd", "aria_log_control"})
 _POSTGRESQL = frozenset({"PG_VERSION", "base", "global"})
@@ -189,6 +190,8 @@ def _by_name(facts: Facts, entry: Entry) -> Left | None:
     # A store of LevelDB's kind keeps its newest records in a file of that name.
     if entry.kind == FILE and _LOG.fullmatch(name) and "CURRENT" not in entry.beside:
         return Left(path, "a log", PATTERN)
+    if _REPLACED.fullmatch(name):
+        return Left(path, "what a restore in place has replaced, or is about to put there", PATTERN)
     if entry.kind == DIRECTORY and name == "lost+found":
         return Left(path, "the file system's own", PATTERN)
     return None

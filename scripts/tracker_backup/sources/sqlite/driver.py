@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,7 @@ def _copy_paused(
 
 
 def _snapshot(source: Source, target: Path, taken: _Taken) -> Snapshot:
-    header, copy = read_header(target), taken.copy
+    header, copy, status = read_header(target), taken.copy, source.path.stat()
     return Snapshot(
         source=source,
         path=target,
@@ -177,5 +178,6 @@ def _snapshot(source: Source, target: Path, taken: _Taken) -> Snapshot:
             "page_size": header["page_size"],
             "page_count": header["page_count"],
             "restarts": copy.restarts,
+            "owner": {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)},
         },
     )

@@ -1,0 +1,59 @@
+"""What a file has besides its contents: owner, group, mode, and attributes: ACLs and SELinux's label are such."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Dress = dict[str, Any]
+"""`uid`, `gid`, `mode`, and `attributes` in hexadecimal: a JSON object."""
+
+_UNWILLING = (errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL)
+
+
+def dress_of(path: Path) -> Dress:
+    """Return what a file has; raises OSError where it cannot be looked at."""
+    status = path.lstat()
+    attributes = {}
+    with suppress(OSError):  # a file system without attributes
+        for name in os.listxattr(path, follow_symlinks=False):
+            attributes[name] = os.getxattr(path, name, follow_symlinks=False).hex()
+    return {
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "mode": stat.S_IMODE(status.st_mode),
+        "attributes": attributes,
+    }
+
+
+def dress_for_new(directory: Path, owner: Mapping[str, Any] | None) -> Dress:
+    """Return what a file gets that was not there: as the backup says, else the owner of the directory."""
+    if owner is not None and all(isinstance(owner.get(key), int) for key in ("uid", "gid", "mode")):
+        return {"uid": owner["uid"], "gid": owner["gid"], "mode": owner["mode"] & 0o777, "attributes": {}}
+    status = directory.stat()
+    return {"uid": status.st_uid, "gid": status.st_gid, "mode": 0o640, "attributes": {}}
+
+
+def put_on(path: Path, dress: Mapping[str, Any]) -> str | None:
+    """Give a file what another one had; return in a sentence what the system does not allow, None where all is well."""
+    problem = None
+    try:
+        os.chown(path, dress["uid"], dress["gid"])
+    except PermissionError:
+        problem = f"its owner cannot be set to {dress['uid']}:{dress['gid']} without being root"
+    path.chmod(dress["mode"])
+    for name, value in dict(dress.get("attributes") or {}).items():
+        try:
+            os.setxattr(path, name, bytes.fromhex(value))
+        except OSError as error:
+            if error.errno not in _UNWILLING:
+                raise
+            problem = problem or f"its attribute {name} cannot be set"
+    return problem

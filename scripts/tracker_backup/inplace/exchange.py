@@ -1,0 +1,111 @@
+"""Exchange a database file for another one, such that a crash at any instant leaves something to put right.
+
+At every instant the old file or the new one, whole, lies under the live name: the old one gets a second name in a
+directory beside it, then one rename puts the new one over the first. What SQLite keeps beside a database goes with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from tracker_backup.system.files import fsync_directory
+
+SIDECARS = ("-wal", "-shm", "-journal")
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def beside(path: Path) -> list[Path]:
+    """Return where SQLite keeps what belongs to a database."""
+    return [path.with_name(path.name + suffix) for suffix in SIDECARS]
+
+
+def exchange(live: Path, new: Path, kept: Path) -> None:
+    """Put `new` in the place of `live`, whose files go into the directory `kept`; others of its directory may share it.
+
+    Raises OSError; :func:`take_back` puts right what was done by then.
+    """
+    kept.mkdir(mode=0o700, exist_ok=True)
+    fsync_directory(kept.parent)
+    there = [path for path in beside(live) if path.exists()]
+    if _link_all([live, *there], kept):
+        fsync_directory(kept)
+        for path in there:
+            path.unlink()
+    else:
+        for path in (live, *there):
+            path.rename(kept / path.name)
+        fsync_directory(kept)
+    if there:
+        fsync_directory(live.parent)
+    new.rename(live)
+    fsync_directory(live.parent)
+
+
+def take_back(live: Path, kept: Path) -> None:
+    """Put what lies in `kept` back, in the place of whatever is live; where nothing was exchanged, nothing is.
+
+    Safe to be called again after it was cut off. Raises OSError where it cannot.
+    """
+    if not kept.is_dir():
+        return
+    old = kept / live.name
+    if old.exists():
+        if _same(live, old):
+            old.unlink()
+        else:
+            if live.exists():  # it is the new one, and what lies beside it is its own
+                for path in beside(live):
+                    path.unlink(missing_ok=True)
+                fsync_directory(live.parent)
+            old.rename(live)
+        fsync_directory(live.parent)
+    for path in beside(live):
+        old = kept / path.name
+        if old.exists():
+            if _same(path, old):
+                old.unlink()
+            else:
+                old.rename(path)
+    fsync_directory(live.parent)
+    with suppress(OSError):
+        kept.rmdir()  # somebody may have put something of his own there
+    fsync_directory(kept.parent)
+
+
+def put_new(new: Path, live: Path) -> None:
+    """Give a file its name, where there was none.
+
+    Raises FileExistsError where something has come up there meanwhile.
+    """
+    try:
+        os.link(new, live)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if live.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(live)) from error
+        new.rename(live)
+    fsync_directory(live.parent)
+    new.unlink(missing_ok=True)
+
+
+def _link_all(paths: list[Path], directory: Path) -> bool:
+    """Give files second names in a directory, the database's first; return False where no file can have two names."""
+    for path in paths:
+        try:
+            os.link(path, directory / path.name)
+        except OSError as error:
+            if error.errno in _NO_LINKS and path == paths[0]:
+                return False
+            raise
+    return True
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False
