@@ -16,7 +16,8 @@ from tracker_backup.health.status import is_due
 from tracker_backup.inplace.recovery import recover
 from tracker_backup.report.logged import LoggedReporter
 from tracker_backup.repository.manifest import format_time
-from tracker_backup.run.backup import BackupRun, Outcome, Request
+from tracker_backup.run.backup import BackupRun
+from tracker_backup.run.outcome import Outcome, Request
 from tracker_backup.run.resolve import resolve_sources
 from tracker_backup.run.servers import is_there
 from tracker_backup.run.sizes import drop_words

@@ -96,7 +96,7 @@ def test_diff_shows_what_changes_in_the_configuration(story: Story) -> None:
     """All but the secret, of which it says that it changes."""
     message = story.plays["first"].message()
 
-    assert "compression_level: 3" in message
+    assert "compression_level: 1" in message
     assert "secrets: - ping_url" in message
 
 

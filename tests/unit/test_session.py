@@ -28,7 +28,8 @@ from tracker_backup.errors import (
 from tracker_backup.health.statefile import read_status
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.manifest import DAMAGED, Failure
-from tracker_backup.run.backup import BackupRun, Outcome, Request
+from tracker_backup.run.backup import BackupRun
+from tracker_backup.run.outcome import Outcome, Request
 from tracker_backup.session import Session, summary
 from tracker_backup.system.logs import LOGGER, JournalHandler, open_logs
 

@@ -11,7 +11,7 @@ from tracker_backup.cli.context import command_line, load, reporting, repository
 from tracker_backup.config.instances import require_no_conflict
 from tracker_backup.errors import PartialError, TerminatedError, TrackerBackupError, UsageError
 from tracker_backup.report.tables import artifact_table
-from tracker_backup.run.backup import Outcome, Request
+from tracker_backup.run.outcome import Outcome, Request
 from tracker_backup.session import Session, summary
 from tracker_backup.system.logs import LOGGER, open_journal, open_logs
 

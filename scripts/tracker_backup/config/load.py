@@ -143,7 +143,7 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         sources=None if sources is None else tuple(_source(source, document["stack"]) for source in sources),
         check=document.get("check", "auto"),
         # JSON Schema takes 3.0 for a whole number; zstd and slices do not.
-        compression_level=int(document.get("compression_level", 3)),
+        compression_level=int(document.get("compression_level", 1)),
         rate_limit_mib_per_second=document.get("rate_limit_mib_per_second", 0),
         max_run_seconds=int(document.get("max_run_seconds", 21600)),
         max_write_stall_seconds=document.get("max_write_stall_seconds", 2),

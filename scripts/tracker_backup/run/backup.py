@@ -11,21 +11,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup import __version__
-from tracker_backup.config.model import MANUAL_JOB
 from tracker_backup.errors import (
     CheckFailedError,
     CommandError,
-    PartialError,
     RepositoryError,
     SourceError,
-    SourcePendingError,
     TooSlowError,
 )
 from tracker_backup.repository.manifest import (
     DAMAGED,
-    FAILED,
     PARTIAL,
-    PENDING,
     UNVERIFIED,
     VERIFIED,
     Artifact,
@@ -34,6 +29,7 @@ from tracker_backup.repository.manifest import (
     format_time,
 )
 from tracker_backup.run.history import COPYING, History
+from tracker_backup.run.outcome import Outcome, Request, failure_of
 from tracker_backup.run.pipeline import Pipeline
 from tracker_backup.run.prune import prune
 from tracker_backup.run.rates import forget_rate, note_rate, read_rates
@@ -46,51 +42,11 @@ from tracker_backup.system.space import fits_in_memory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tracker_backup.config.model import Config, Job
+    from tracker_backup.config.model import Config
     from tracker_backup.report.reporter import Reporter
     from tracker_backup.repository.store import Incoming, Repository
     from tracker_backup.run.resolve import Resolved
     from tracker_backup.sources.interface import Source
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a run; `sources` chooses some by name, which makes it a manual run of no job."""
-
-    job: Job
-    sources: tuple[str, ...] | None
-    scheduled: bool
-
-    @property
-    def job_name(self) -> str:
-        """The job that stands in the manifest."""
-        return self.job.name if self.sources is None else MANUAL_JOB
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: `published` is its manifest, `quarantined` the set that failed its check.
-
-    `unpruned` says why old backups could not be deleted.
-    """
-
-    id: str
-    published: Manifest | None
-    quarantined: Manifest | None = None
-    failures: tuple[Failure, ...] = ()
-    pruned: tuple[str, ...] = ()
-    unpruned: str | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """0 done, 3 not all of it, or something to look at, 5 nothing published for a failed check, 1 failed."""
-        states = {failure.state for failure in self.failures}
-        if not states:
-            good = self.unpruned is None and (self.published is None or self.published.good)
-            return 0 if good else PartialError.exit_code
-        if self.published is not None or states == {PENDING}:
-            return PartialError.exit_code
-        return CheckFailedError.exit_code if DAMAGED in states else 1
 
 
 @dataclass
@@ -197,7 +153,7 @@ class BackupRun:
                 done = pipeline.process(source, incoming, full_check=self._full_check(source, history))
             except (SourceError, CheckFailedError, CommandError, RepositoryError, OSError) as error:
                 may_come = discovered and history.last(source.name) is None
-                failure = _failure(source, error, may_come=may_come)
+                failure = failure_of(source, error, may_come=may_come)
                 if isinstance(error, TooSlowError):
                     self._note_rate(source, error.rate)
                 incoming.drop_unless({artifact.file for artifact in harvest.good})
@@ -276,14 +232,6 @@ class BackupRun:
         manifest = replace(draft, artifacts=tuple(harvest.rejected))
         self._repository.quarantine(incoming.rejected, manifest)
         return manifest
-
-
-def _failure(source: Source, error: Exception, *, may_come: bool) -> Failure:
-    if isinstance(error, SourcePendingError) and may_come:
-        return Failure(source.name, str(error), PENDING)
-    if isinstance(error, OSError):
-        return Failure(source.name, f"{error.strerror}: {error.filename or 'the repository'}", FAILED)
-    return Failure(source.name, str(error), DAMAGED if isinstance(error, CheckFailedError) else FAILED)
 
 
 def _fits(source: Source) -> bool:

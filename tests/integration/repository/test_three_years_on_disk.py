@@ -24,7 +24,8 @@ from tracker_backup.repository.manifest import Manifest
 from tracker_backup.repository.retention import Verdict, decide
 from tracker_backup.repository.store import Incoming, Repository
 from tracker_backup.run import prune
-from tracker_backup.run.backup import BackupRun, Outcome, Request
+from tracker_backup.run.backup import BackupRun
+from tracker_backup.run.outcome import Outcome, Request
 from tracker_backup.run.pipeline import Pipeline, Processed
 from tracker_backup.sources.interface import Source
 from tracker_backup.system.files import write_all

@@ -11,7 +11,7 @@ from support.instance import a_manifest, an_artifact
 from tracker_backup.config.model import Job, Keep
 from tracker_backup.errors import UsageError
 from tracker_backup.repository.manifest import DAMAGED, FAILED, PENDING, Failure
-from tracker_backup.run.backup import Outcome, Request
+from tracker_backup.run.outcome import Outcome, Request
 from tracker_backup.run.resolve import choose
 from tracker_backup.sources.interface import Source
 
