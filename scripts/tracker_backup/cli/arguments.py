@@ -78,7 +78,11 @@ def _common(*, top: bool = False) -> _Parser:
     default = False if top else argparse.SUPPRESS
     help_verbose = "say more; show where an error came from"
     group.add_argument("-v", "--verbose", action="store_true", default=default, help=help_verbose)
-    group.add_argument("-q", "--quiet", action="store_true", default=default, help="silent unless something is wrong")
+    help_quiet = (
+        "silent unless something is wrong. With --now it also says that a schedule runs it, not a person, as crontab "
+        "entries do: the dead man's switch is told, and what keeps the run from starting goes into log and status"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", default=default, help=help_quiet)
     return common
 
 

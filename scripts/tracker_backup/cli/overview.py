@@ -61,7 +61,7 @@ def _files_lines(source: dict[str, Any]) -> list[str]:
     """Return what of a stack's files is in and what is out, a line each; nothing for another source."""
     if "in" not in source:
         return []
-    lines = [f"in: {source['count']} files and directories, {format_bytes(source['bytes'])}"]
+    lines = [f"in: {source['count']} files and directories with {format_bytes(source['bytes'])} of contents"]
     lines += [f"  {root['path']}: {root['why']}" for root in source["in"]]
     lines += [
         f"  {database['path']}: {format_bytes(database['bytes'])}, a SQLite database, copied as one"

@@ -27,16 +27,38 @@ def require_no_conflict(config: Config) -> None:
 
 
 def conflicts(config: Config) -> Iterator[str]:
-    """Yield what this instance and others both claim; a configuration that cannot be read claims nothing."""
+    """Yield what this instance and others both claim; a configuration that cannot be read claims nothing.
+
+    The others are those in the directory of configurations: one that is elsewhere, named by --config, nobody knows.
+    """
+    for other in _others(config):
+        for problem in between(config, other):
+            yield f"{problem} ({other.file})"
+
+
+def doubles(config: Config) -> Iterator[str]:
+    """Yield what another instance backs up as well: no harm, but twice the load and the room, perhaps unknowingly."""
+    for other in _others(config):
+        if os.path.realpath(config.stack) == os.path.realpath(other.stack) and not _apart(config, other):
+            yield f"instance {other.instance} backs up the stack {config.stack}, too ({other.file})"
+
+
+def _others(config: Config) -> Iterator[Config]:
     for file in instance_files():
         if file.stem == config.instance:
             continue
         try:
-            other = load_config(file)
+            yield load_config(file)
         except TrackerBackupError:
             continue
-        for problem in between(config, other):
-            yield f"{problem} ({file})"
+
+
+def _apart(one: Config, other: Config) -> bool:
+    """Tell whether two instances name sources of their own, none of which is the same."""
+    if one.sources is None or other.sources is None:
+        return False
+    named = ({(each.type, each.path, each.mysql) for each in sources} for sources in (one.sources, other.sources))
+    return not set.intersection(*named)
 
 
 def between(one: Config, other: Config) -> Iterator[str]:

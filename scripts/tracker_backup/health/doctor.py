@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker_backup.config.instances import conflicts
+from tracker_backup.config.instances import conflicts, doubles
 from tracker_backup.errors import SourceError, SourcePendingError, TrackerBackupError
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
@@ -78,6 +78,12 @@ def _guarded(part: Callable[[Config], Iterator[Finding]], config: Config) -> lis
 def _others(config: Config) -> Iterator[Finding]:
     for conflict in conflicts(config):
         yield Finding(FAIL, f"in conflict with another instance: {conflict}", "give each directories of its own")
+    for double in doubles(config):
+        yield Finding(
+            WARN,
+            f"backed up twice: {double}",
+            "if that is not meant, take one of the two off: an item of tracker_backup_instances with `state: absent`",
+        )
 
 
 def _programs(_config: Config) -> Iterator[Finding]:
@@ -146,7 +152,7 @@ def _source(config: Config, source: Source, history: History) -> tuple[Finding, 
         cost = f"its service is paused for about {forecast.pause_seconds:.1f} s"
     elif forecast.stall_seconds:
         cost = f"{whose} wait for about {forecast.stall_seconds:.1f} s"
-    size = ", ".join([*filter(None, [forecast.detail]), format_bytes(forecast.raw_bytes)])
+    size = ", ".join([*filter(None, [forecast.detail]), f"{format_bytes(forecast.raw_bytes)} raw"])
     what = f"{source.name}: {source.place}, {size}, {forecast.method}, copied in about {forecast.seconds:.1f} s; {cost}"
     level = WARN if forecast.pause_seconds else OK
     return Finding(level, what, forecast.advice, forecast.pause_seconds), forecast.raw_bytes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.instance import Instance
-from tracker_backup.config.instances import between, conflicts, require_no_conflict
+from tracker_backup.config.instances import between, conflicts, doubles, require_no_conflict
 from tracker_backup.config.load import DIRECTORY_VARIABLE, build_config
 from tracker_backup.errors import ConfigurationError
 
@@ -67,3 +67,30 @@ def test_others_are_found_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         require_no_conflict(config)
     south.file.write_text("stack: [", encoding="utf-8")
     assert list(conflicts(config)) == [], "what cannot be read claims nothing"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "twice"),
+    [
+        (None, None, True),
+        (["a"], None, True),
+        (["a"], ["a", "b"], True),
+        (["a"], ["b"], False),
+    ],
+)
+def test_two_that_back_up_one_stack_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: list[str] | None, theirs: list[str] | None, twice: bool
+) -> None:
+    north, south = Instance(tmp_path, "north"), Instance(tmp_path, "south")
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(north.etc))
+
+    def sources(names: list[str] | None) -> list[dict[str, str]] | None:
+        return None if names is None else [{"name": n, "type": "sqlite", "path": f"/opt/{n}.db"} for n in names]
+
+    config = north.configure(stack="/opt/torrust", sources=sources(mine))
+    south.configure(stack="/opt/torrust/", sources=sources(theirs))
+
+    assert [text.split(" (")[0] for text in doubles(config)] == [
+        "instance south backs up the stack /opt/torrust, too"
+    ] * twice
+    assert list(conflicts(config)) == []

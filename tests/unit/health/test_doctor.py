@@ -54,6 +54,18 @@ def test_nothing_is_changed_by_looking(instance: Instance) -> None:
     assert [path for path, _ in after] == [path for path, _ in before]
 
 
+def test_a_stack_that_another_instance_backs_up_too(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKER_BACKUP_CONFIG_DIRECTORY", str(instance.etc))
+    source = {"name": "tracker", "type": "sqlite", "path": str(instance.database)}
+    Instance(instance.base, "other").configure(stack=str(instance.database.parent), sources=[source])
+
+    ((level, told),) = [item for item in bad(instance) if "another instance" in item[1] or "twice" in item[1]]
+
+    assert level == WARN
+    assert told.startswith(f"backed up twice: instance other backs up the stack {instance.database.parent}, too")
+    assert "`state: absent`" in told
+
+
 @pytest.mark.parametrize(("name", "level"), [("zstd", FAIL), ("sqlite3", WARN)])
 def test_a_missing_program(instance: Instance, monkeypatch: pytest.MonkeyPatch, name: str, level: str) -> None:
     find = doctor.find_program

@@ -16,6 +16,7 @@ from tracker_backup.sources.files.walking import Survey, shown, survey
 from tracker_backup.sources.interface import Forecast, Snapshot
 from tracker_backup.sources.sqlite.strategy import switch_command
 from tracker_backup.system.files import remove_tree
+from tracker_backup.system.space import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,7 +81,7 @@ class FilesDriver:
             stall_seconds=sum(cost.stall_seconds for cost in costs),
             pause_seconds=sum(cost.pause_seconds for cost in costs),
             advice=_advice(found, costs),
-            detail=f"{found.count} files and directories{databases}",
+            detail=f"{found.count} files and directories with {format_bytes(found.bytes)} of contents{databases}",
         )
 
     def start_check(
