@@ -16,7 +16,7 @@ class Mount:
 
     `source` is the absolute host path of a bind mount, the name of a volume, or empty (tmpfs, anonymous volume).
     Of a volume `subpath` is the part that is mounted, and `host` is the directory of the host that holds that, once it
-    is known, else `problem` says why it is not.
+    is known, else `problem` says why it is not; where it is `unasked`, Docker would know, which did not answer.
     What is `inline` is a config whose text, `content`, stands in the Compose file.
     """
 
@@ -27,6 +27,7 @@ class Mount:
     subpath: str = ""
     host: str | None = None
     problem: str | None = None
+    unasked: bool = False
     content: str | None = field(default=None, repr=False)
 
 

@@ -28,6 +28,7 @@ class _Place:
     host: str | None = None
     problem: str | None = None
     gone: bool = False
+    unasked: bool = False
 
 
 def docker_name(project: Project, mount: Mount) -> str:
@@ -88,7 +89,7 @@ def with_hosts(project: Project, known: Known) -> Project:
         if place.gone:
             gone[name] = None
         host = os.path.normpath(Path(place.host) / mount.subpath) if place.host else None
-        return replace(mount, host=host, problem=place.problem)
+        return replace(mount, host=host, problem=place.problem, unasked=place.unasked)
 
     services = _each_mount(project.services, located)
     names = f"volume{'s' if len(gone) > 1 else ''} {', '.join(gone)}"
@@ -115,7 +116,8 @@ def _place(volume: Volume, known: Known) -> _Place:
     if planned.host != str(expected) or not known.unasked:
         return replace(planned, gone=not known.unasked and planned.host == str(expected))
     return _Place(
-        problem=f"looked for it at {expected}, which does not exist, since Docker was not asked: {known.unasked}"
+        problem=f"looked for it at {expected}, which does not exist, since Docker was not asked: {known.unasked}",
+        unasked=True,
     )
 
 

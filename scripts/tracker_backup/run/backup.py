@@ -35,6 +35,7 @@ from tracker_backup.run.prune import prune
 from tracker_backup.run.rates import forget_rate, note_rate, read_rates
 from tracker_backup.run.resolve import choose, resolve_sources
 from tracker_backup.run.sizes import compare_size
+from tracker_backup.run.stackfiles import lost_volumes
 from tracker_backup.sources.interface import StreamingDriver
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.space import fits_in_memory
@@ -90,21 +91,20 @@ class BackupRun:
             raise
 
     def _execute(self, request: Request) -> Outcome:
-        started, deadline = self._now(), time.monotonic() + self._config.max_run_seconds
-        unswept = self._sweep()
+        started, deadline, unswept = self._now(), time.monotonic() + self._config.max_run_seconds, self._sweep()
         resolved = resolve_sources(self._config)
         for note in resolved.notes:
             self._reporter.note(note)
         sources = choose(resolved.sources, request.sources or request.job.sources)
-        # First what was condemned after the last good run: a full disk must heal.
-        early, undeleted = self._prune()
-        # What the clock says is still to come was made under another clock, and predicts nothing.
+        early, undeleted = self._prune()  # first: a full disk must heal
         manifests = self._repository.manifests()
-        known = [item for item in manifests if item.started <= started]
-        history = History(known, read_rates(self._config.state_directory))
+        # What the clock says is still to come was made under another clock, and predicts nothing.
+        rates = read_rates(self._config.state_directory)
+        history = History([item for item in manifests if item.started <= started], rates)
         pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
         with self._incoming(started, request.job_name) as incoming:
             harvest = self._take(sources, incoming, pipeline, history, discovered=resolved.discovered)
+            harvest.failures += lost_volumes(resolved.belongings, harvest.good, history)
             harvest.good = [compare_size(artifact, manifests) for artifact in harvest.good]
             draft = self._draft(request, resolved, incoming.id, started, harvest, pipeline.seconds)
             draft = replace(draft, sequence=1 + max((item.sequence for item in manifests), default=0))

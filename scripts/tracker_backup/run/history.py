@@ -37,6 +37,11 @@ class History:
                 return artifact
         return None
 
+    def last_good(self, source: str) -> Artifact | None:
+        """Return a source's artifact in the newest backup that counts."""
+        good = [artifact for item in self.manifests if item.good and (artifact := item.artifact(source)) is not None]
+        return good[-1] if good else None
+
     def rate(self, source: str) -> float | None:
         """Return the last copy's rate in bytes per second; None for one that was too short to tell, or no copy."""
         if source in self._given_up:

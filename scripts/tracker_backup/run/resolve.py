@@ -9,6 +9,7 @@ from tracker_backup.errors import ConfigurationError, UsageError
 from tracker_backup.run.servers import describe_server, discovered_target, named_target
 from tracker_backup.run.stackfiles import FILES, describe_files, files_source, notes_on
 from tracker_backup.sources.interface import Source
+from tracker_backup.stack.result import Belongings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resolved:
-    """The sources of an instance; `discovered` says that the stack told them, `images` are its services' images."""
+    """The sources of an instance; `discovered` says that the stack told them, `images` are its services' images.
+
+    `belongings` is what of the host belongs to the stack, as far as anything asked for it.
+    """
 
     sources: tuple[Source, ...]
     discovered: bool
     notes: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
+    belongings: Belongings = field(default_factory=Belongings)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ def resolve_sources(config: Config) -> Resolved:
     found = discover(config.stack)
     _refuse_unsupported(config, found)
     sources = _discovered(config, found)
-    return Resolved(sources, discovered=True, notes=_notes(config, found), images=found.images)
+    return Resolved(
+        sources, discovered=True, notes=_notes(config, found), images=found.images, belongings=found.belongings
+    )
 
 
 def describe_sources(config: Config) -> Described:
@@ -120,7 +127,7 @@ def _named(config: Config) -> Resolved:
     ]
     if len(sources) == len(wanted):
         return Resolved(tuple(sources), discovered=False)
-    from tracker_backup.stack.discovery import Belongings, find_belongings
+    from tracker_backup.stack.discovery import find_belongings
 
     try:
         belongings = find_belongings(config.stack)
@@ -129,7 +136,7 @@ def _named(config: Config) -> Resolved:
         unknown = f"files: what the services mount is not known, so only {config.stack} and files.extra_paths are taken"
         belongings, notes = Belongings(), (f"{unknown}: {error.message}",)
     files = files_source(config, sources, belongings, why=why)
-    return Resolved((*sources, files), discovered=False, notes=notes)
+    return Resolved((*sources, files), discovered=False, notes=notes, belongings=belongings)
 
 
 def _described(source: Source) -> dict[str, Any]:

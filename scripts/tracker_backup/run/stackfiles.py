@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from tracker_backup.repository.manifest import Failure
 from tracker_backup.sources.files.driver import MOST_LISTED, left_json
 from tracker_backup.sources.files.selection import Facts, MountFact, select
 from tracker_backup.sources.files.walking import shown, survey
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracker_backup.config.model import Config
+    from tracker_backup.repository.manifest import Artifact
+    from tracker_backup.run.history import History
     from tracker_backup.stack.result import Belongings, HostMount, UnreachedVolume
 
 FILES = "files"
@@ -52,6 +55,22 @@ def files_source(
 def notes_on(belongings: Belongings) -> tuple[str, ...]:
     """Say which volumes cannot be backed up; what nobody has given a name nobody expects to come back."""
     return tuple(f"files: without {_called(item)}: {item.problem}" for item in belongings.unreached if item.volume)
+
+
+def lost_volumes(belongings: Belongings, taken: Iterable[Artifact], history: History) -> list[Failure]:
+    """Return what the files lack that their last good backup has: with Docker down a volume may not be found.
+
+    What has never been reached is worth a note only: nothing would ever be complete without it.
+    """
+    before = history.last_good(FILES)
+    if before is None or not any(artifact.source == FILES for artifact in taken):
+        return []
+    left = before.engine.get("left_out", [])
+    if before.engine.get("left_out_count") != len(left):
+        return []  # nobody knows what was beyond the first of them
+    known = {item["path"] for item in left}
+    unasked = [item for item in belongings.unreached if item.volume and item.unasked]
+    return [Failure(_called(item), item.problem) for item in unasked if shown(_called(item)) not in known]
 
 
 def describe_files(source: Source) -> dict[str, Any]:

@@ -18,7 +18,13 @@ def unreached_volumes(project: Project) -> tuple[UnreachedVolume, ...]:
     """Return the volumes of all services whose place on the host is not known, anonymous ones among them."""
     mounts = [(service, mount) for service in project.services.values() for mount in service.mounts]
     return tuple(
-        UnreachedVolume(docker_name(project, mount) or None, mount.target, service.name, mount.problem or "not known")
+        UnreachedVolume(
+            docker_name(project, mount) or None,
+            mount.target,
+            service.name,
+            mount.problem or "not known",
+            unasked=mount.unasked,
+        )
         for service, mount in mounts
         if mount.kind == "volume" and not mount.host
     )

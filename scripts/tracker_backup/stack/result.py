@@ -76,12 +76,16 @@ class HostMount:
 
 @dataclass(frozen=True)
 class UnreachedVolume:
-    """A volume whose place on the host is not known; `volume` is Docker's name for it, None where it has none."""
+    """A volume whose place on the host is not known; `volume` is Docker's name for it, None where it has none.
+
+    It is `unasked` where Docker would know, which did not answer.
+    """
 
     volume: str | None
     target: str
     service: str
     problem: str
+    unasked: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.instance import Instance
-from tracker_backup.run.stackfiles import describe_files, files_source, notes_on
+import pytest
+
+from support.instance import Instance, a_manifest, an_artifact
+from tracker_backup.repository.manifest import Manifest
+from tracker_backup.run.history import History
+from tracker_backup.run.stackfiles import describe_files, files_source, lost_volumes, notes_on
 from tracker_backup.sources.interface import Source
 from tracker_backup.stack.result import Belongings, HostMount, UnreachedVolume
 
@@ -54,3 +58,47 @@ def test_only_volumes_with_a_name_are_worth_a_note() -> None:
     notes = notes_on(Belongings(unreached=(named, anonymous)))
 
     assert notes == ("files: without volume kept that service app sees at /data: it is a tmpfs",)
+
+
+CALLED = "volume kept that service app sees at /data"
+DOWN = UnreachedVolume("kept", "/data", "app", "Docker was not asked", unasked=True)
+
+
+def with_left_out(
+    *paths: str, started: str = "2026-11-22T03:00:00Z", state: str = "verified", more: int = 0
+) -> Manifest:
+    left = [{"path": path, "reason": "why", "rule": "listed"} for path in paths]
+    engine = {"left_out": left, "left_out_count": len(left) + more}
+    return a_manifest(started, state=state, artifacts=(an_artifact("files", engine=engine),))
+
+
+def lost(*manifests: Manifest, volume: UnreachedVolume = DOWN, taken: str = "files") -> list[str]:
+    found = lost_volumes(Belongings(unreached=(volume,)), [an_artifact(taken)], History(list(manifests)))
+    return [failure.source for failure in found]
+
+
+def test_a_volume_that_the_last_backup_has_is_missed() -> None:
+    assert lost(with_left_out("/opt/torrust/log")) == [CALLED]
+
+
+def test_it_is_missed_night_after_night() -> None:
+    """The partial backup of last night has it among what was left out, and is no measure."""
+    partial = with_left_out(CALLED, started="2026-11-23T03:00:00Z", state="partial")
+
+    assert lost(with_left_out(), partial) == [CALLED]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        lost(),
+        lost(with_left_out(CALLED)),
+        lost(with_left_out(more=1)),
+        lost(with_left_out(), taken="tracker"),
+        lost(with_left_out(), volume=UnreachedVolume("kept", "/data", "app", "it is a tmpfs")),
+        lost(with_left_out(), volume=UnreachedVolume(None, "/data", "app", "Docker was not asked", unasked=True)),
+    ],
+    ids=["the first backup", "never reached", "nobody knows", "not this time", "for another reason", "without a name"],
+)
+def test_what_nobody_misses(found: list[str]) -> None:
+    assert found == []

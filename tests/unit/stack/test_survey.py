@@ -12,7 +12,7 @@ from tracker_backup.compose import reading
 from tracker_backup.containers.inventory import ContainerMount, StackContainer, VolumeFacts
 from tracker_backup.errors import CommandError, ConfigurationError
 from tracker_backup.stack.discovery import find_databases
-from tracker_backup.stack.hostmounts import host_mounts
+from tracker_backup.stack.hostmounts import host_mounts, unreached_volumes
 from tracker_backup.stack.result import Discovery
 from tracker_backup.stack.survey import survey
 
@@ -139,6 +139,18 @@ def test_without_docker_volumes_are_looked_for_where_its_configuration_says(
         find(directory, down)
     (tmp_path / "elsewhere/volumes/stack_data/_data").mkdir(parents=True)
     assert find(directory, down).sources[0].path == tmp_path / f"elsewhere/volumes/stack_data/_data/{DATABASE}"
+
+
+def test_a_volume_that_only_docker_could_find_is_told_from_one_that_has_no_place(
+    write_stack: Write, no_docker: Path
+) -> None:
+    options = "volumes: {data: {}, far: {driver: rclone}}\n"
+    directory = write_stack(tracker(f"'data:{DATA}', 'far:/far'", options))
+    (no_docker / "elsewhere").mkdir(parents=True)
+
+    found = unreached_volumes(survey(directory, FakeDocker(broken="Cannot connect")))
+
+    assert {item.target: item.unasked for item in found} == {DATA: True, "/far": False}
 
 
 def test_without_docker_a_bound_volume_is_where_docker_s_own_note_or_the_compose_file_says(
