@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Site:
     """A backup and the host that it is put back on; without a configuration, as the backup's manifest has it.
 
-    `paths` chooses single files, `discard_current` that nothing is kept of what is replaced.
+    `paths` chooses single files, `discard_current` that nothing is kept of what is replaced. `mysql_user` is
+    who logs in to a server, with the password in that file, where the source's own user is not enough.
     """
 
     backup: Backup
@@ -34,6 +35,8 @@ class Site:
     config: Config | None = None
     paths: tuple[Path, ...] = ()
     discard_current: bool = False
+    mysql_user: str | None = None
+    mysql_password_file: Path | None = None
 
     @property
     def manifest(self) -> Manifest:

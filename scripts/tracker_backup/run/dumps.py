@@ -87,7 +87,7 @@ class StoredDump:
         self._read(lambda block: sink(splitter.feed(block)))
         sink(splitter.finish())
 
-    def compare(self, entered: Entered, schema: str, scanned: Scanned, *, events: bool = True) -> Compared:
+    def compare(self, entered: Entered, schema: str, scanned: Scanned) -> Compared:
         """Compare a schema with what is in the dump.
 
         Raises RestoreError when they differ.
@@ -95,7 +95,7 @@ class StoredDump:
         self.reporter.phase("compare", schema)
         same_kind = self.artifact.engine.get("name") == entered.identity.flavour
         sums = self.artifact.engine.get("sums", {}) if same_kind else {}
-        compared = compare(entered.connection, schema, scanned.contents, sums, events=events)
+        compared = compare(entered.connection, schema, scanned.contents, sums)
         for note in compared.notes:
             self.reporter.warn(f"{self.artifact.source}: {note}")
         if compared.problems:

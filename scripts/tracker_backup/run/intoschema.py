@@ -139,9 +139,11 @@ def _load(dump: StoredDump, source: Source, destination: Destination) -> Loaded:
         )
     dump.require_known(entered, scanned)
     dump.require_room(entered)
+    charset, collation = (dump.artifact.engine.get(name) for name in ("charset", "collation"))
     if before is None:
-        engine = dump.artifact.engine
-        schemas.create(entered.connection, schema, engine.get("charset"), engine.get("collation"))
+        schemas.create(entered.connection, schema, charset, collation)
+    else:
+        schemas.set_defaults(entered.connection, before, charset, collation)
     try:
         dump.load(entered, schema, parts_of(tables) if tables else lambda _: True)
         compared = dump.compare(entered, schema, scanned)

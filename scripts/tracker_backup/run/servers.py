@@ -8,6 +8,8 @@ from tracker_backup.errors import TrackerBackupError
 from tracker_backup.sources.mysql.target import Target
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tracker_backup.config.model import Config, SourceSettings
     from tracker_backup.sources.interface import Source
     from tracker_backup.stack.discovery import DiscoveredSource
@@ -27,6 +29,36 @@ def discovered_target(config: Config, item: DiscoveredSource) -> Target | None:
         reach=config.mysql_reach,
         non_transactional=config.mysql_non_transactional,
     )
+
+
+def schemas_of(stack: Path) -> list[Source]:
+    """Return the schemas that a stack uses, as its own files tell, where there is no configuration of ours.
+
+    Raises ConfigurationError when the stack cannot be read.
+    """
+    from tracker_backup.sources.interface import Source
+    from tracker_backup.stack.discovery import discover
+
+    found = discover(stack)
+    return [
+        Source(
+            item.name,
+            item.type,
+            found.directory or stack,
+            item.service,
+            item.why,
+            target=Target(
+                schema=item.schema,
+                user=item.endpoint.user,
+                password=item.endpoint.password,
+                host=item.endpoint.host,
+                port=item.endpoint.port,
+                service=item.endpoint.server_service,
+            ),
+        )
+        for item in found.sources
+        if item.endpoint is not None and item.schema is not None
+    ]
 
 
 def named_target(config: Config, item: SourceSettings) -> Target | None:

@@ -32,30 +32,12 @@ class Compared:
     what: str
 
 
-def compare(
-    connection: Connection, schema: str, contents: DumpContents, sums: Mapping[str, str], *, events: bool = True
-) -> Compared:
+def compare(connection: Connection, schema: str, contents: DumpContents, sums: Mapping[str, str]) -> Compared:
     """Compare a schema with a dump's contents; `sums` are the digests of its tables at the time of the dump, if any.
-
-    Without `events` there must be none of the dump's.
 
     Raises ServerRefusalError when the server cannot be asked.
     """
-    found = look(connection, schema)
-    things = () if found is None else found.things
-    problems = _missing("table", contents.rows, [each.name for each in things if each.kind in {"TABLE", "SEQUENCE"}])
-    problems += _missing("view", contents.views, [each.name for each in things if each.kind == "VIEW"])
-    notes = []
-    for kind, expected in contents.stored.items():
-        wanted = expected if events or kind != _EVENT else 0
-        there = sum(each.kind == kind.upper() for each in things)
-        if there == wanted:
-            continue
-        said = f"{there} {kind}s instead of {wanted}"
-        if kind == _EVENT and there < wanted:
-            notes.append(f"{said}: the server drops at once those whose only time has passed")
-        else:
-            problems.append(said)
+    problems, notes = compare_objects(connection, schema, contents)
     columns = by_table(connection.query(columns_statement(schema))[0])
     counted = {table: rows for table, rows in contents.rows.items() if table in columns}
     if sums and set(counted) <= set(sums):
@@ -65,6 +47,28 @@ def compare(
         problems += _rows(connection, schema, counted)
         what = "objects and rows"
     return Compared(tuple(problems), tuple(notes), f"{what} of {len(counted)} tables ({sum(counted.values())} rows)")
+
+
+def compare_objects(connection: Connection, schema: str, contents: DumpContents) -> tuple[list[str], list[str]]:
+    """Return what is missing or too much in a schema, and notes on what a server leaves out with right.
+
+    Raises ServerRefusalError when the server cannot be asked.
+    """
+    found = look(connection, schema)
+    things = () if found is None else found.things
+    problems = _missing("table", contents.rows, [each.name for each in things if each.kind in {"TABLE", "SEQUENCE"}])
+    problems += _missing("view", contents.views, [each.name for each in things if each.kind == "VIEW"])
+    notes = []
+    for kind, expected in contents.stored.items():
+        there = sum(each.kind == kind.upper() for each in things)
+        if there == expected:
+            continue
+        said = f"{there} {kind}s instead of {expected}"
+        if kind == _EVENT and there < expected:
+            notes.append(f"{said}: the server drops at once those whose only time has passed")
+        else:
+            problems.append(said)
+    return problems, notes
 
 
 def orphans(connection: Connection, accounts: frozenset[tuple[str, str]]) -> list[str]:

@@ -64,6 +64,11 @@ def dump_options(client: Client, schema: str, *, locking: bool) -> list[str]:
     return [consistency, *_OPTIONS, *probed, "--", schema]
 
 
+def structure_options(client: Client, schema: str) -> list[str]:
+    """Return a client's arguments for a dump without rows."""
+    return ["--no-data", *dump_options(client, schema, locking=False)]
+
+
 def run_dump(
     connection: Connection,
     schema: str,

@@ -7,9 +7,21 @@ from dataclasses import dataclass
 
 from tracker_backup.sources.mysql.checksums import quoted
 from tracker_backup.sources.mysql.facts import sql_text
+from tracker_backup.sources.mysql.load import load_text
 from tracker_backup.sources.mysql.ways import Connection
 
-__all__ = ["SYSTEM", "Schema", "Thing", "create", "drop", "drop_statements", "drop_things", "look", "quoted"]
+__all__ = [
+    "SYSTEM",
+    "Schema",
+    "Thing",
+    "create",
+    "drop",
+    "drop_statements",
+    "drop_things",
+    "look",
+    "quoted",
+    "run_statements",
+]
 
 SYSTEM = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
 LOCK_SECONDS = 10
@@ -93,6 +105,15 @@ def create(connection: Connection, name: str, charset: str | None, collation: st
     connection.query(f"CREATE DATABASE {quoted(name)} {defaults}")
 
 
+def set_defaults(connection: Connection, schema: Schema, charset: str | None, collation: str | None) -> None:
+    """Give a schema these defaults for new tables, where they are known and not its own.
+
+    Raises ServerRefusalError when the server does not.
+    """
+    if charset and collation and (charset, collation) != (schema.charset, schema.collation):
+        connection.query(f"ALTER DATABASE {quoted(schema.name)} CHARACTER SET {charset} COLLATE {collation}")
+
+
 def drop(connection: Connection, name: str) -> None:
     """Drop a schema with all that is in it; a missing one is fine.
 
@@ -108,20 +129,29 @@ def drop(connection: Connection, name: str) -> None:
 def drop_things(connection: Connection, schema: Schema, *, tables: bool) -> None:
     """Drop what is no table, and with `tables` all that is in a schema; its users' rights in it stay.
 
-    Raises ServerRefusalError when the server does not.
+    Raises LoadError when the server does not.
     """
-    statements = drop_statements(schema, tables=tables)
+    run_statements(connection, schema.name, drop_statements(schema, tables=tables))
+
+
+def run_statements(connection: Connection, schema: str, statements: Sequence[str]) -> None:
+    """Run statements that change what a schema is made of; a lock is waited for only shortly.
+
+    Raises LoadError when the server does not take one.
+    """
     if statements:
         settings = f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, foreign_key_checks = 0"
-        connection.query(settings, *statements, seconds=_DROP_SECONDS)
+        text = "".join(f"{statement};\n" for statement in (settings, *statements))
+        load_text(connection, schema, text.encode(), max_silence_seconds=_DROP_SECONDS)
 
 
 def drop_statements(schema: Schema, *, tables: bool) -> list[str]:
     """Return the statements that drop what is no table, and with `tables` all."""
     kinds: Sequence[str] = (*_ORDER, "TABLE", _SEQUENCE) if tables else _ORDER
-    return [
-        f"DROP {kind} IF EXISTS {quoted(schema.name)}.{quoted(thing.name)}"
-        for kind in kinds
-        for thing in schema.things
-        if thing.kind == kind
-    ]
+    statements = []
+    for kind in kinds:
+        names = [thing.name for thing in schema.things if thing.kind == kind]
+        if names and kind.startswith("PACKAGE"):
+            statements.append("SET SESSION sql_mode = 'ORACLE'")  # elsewhere MariaDB knows no packages before 11.4
+        statements += [f"DROP {kind} IF EXISTS {quoted(schema.name)}.{quoted(name)}" for name in names]
+    return statements

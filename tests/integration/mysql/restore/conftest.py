@@ -13,7 +13,7 @@ from support.mysql_restore import Backed, backed_up
 from support.mysql_world import tracker_schema
 
 _number = itertools.count()
-FLAVOURS = ("mysql-9.7", "mariadb-10.11", "mariadb-11.8")
+FLAVOURS = ("mysql-9.7", "mariadb-10.11", pytest.param("mariadb-11.8", marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,147 @@
+"""Exchange the tables of two schemas in one statement, and put them back from wherever that was cut off.
+
+RENAME TABLE moves tables into another schema without copying a row, foreign keys with them, and takes all that it
+names or none: MySQL since 8.0, MariaDB since 10.6. Tables with triggers cannot move, views, routines and events cannot
+at all; they are dropped before, and made anew from the text of a dump.
+https://dev.mysql.com/doc/refman/8.4/en/rename-table.html, https://mariadb.com/kb/en/rename-table/
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tracker_backup.errors import RestoreError
+from tracker_backup.sources.mysql.clients import MYSQL
+from tracker_backup.sources.mysql.dump import structure_options
+from tracker_backup.sources.mysql.dumpparts import EVENTS, FRAME, OBJECTS, DumpSplitter
+from tracker_backup.sources.mysql.dumptext import without_sandbox_line
+from tracker_backup.sources.mysql.facts import sql_text
+from tracker_backup.sources.mysql.load import load_text
+from tracker_backup.sources.mysql.schemas import LOCK_SECONDS, create, drop, drop_things, look, quoted
+from tracker_backup.sources.mysql.ways import Connection, in_one_line, said_by
+from tracker_backup.system.files import write_atomically
+from tracker_backup.system.stream import describe_exit
+
+_SILENCE_SECONDS = 120
+_ATOMIC_SINCE = {MYSQL: (8,)}
+_MARIADB_ATOMIC_SINCE = (10, 6)
+
+
+def moves_whole(flavour: str, numbers: tuple[int, ...]) -> bool:
+    """Return whether a server takes all of a RENAME TABLE or none, even when it dies in its midst."""
+    return numbers >= _ATOMIC_SINCE.get(flavour, _MARIADB_ATOMIC_SINCE)
+
+
+def referred_to(connection: Connection, schema: str) -> list[str]:
+    """Return the tables of other schemas with foreign keys into this one: they would follow the old tables.
+
+    Raises ServerRefusalError when the server cannot be asked.
+    """
+    name = sql_text(schema)
+    statement = (
+        "SELECT DISTINCT CONCAT(CONSTRAINT_SCHEMA, '.', TABLE_NAME)"  # noqa: S608 - as hexadecimal digits
+        " FROM information_schema.REFERENTIAL_CONSTRAINTS"
+        f" WHERE UNIQUE_CONSTRAINT_SCHEMA = {name} AND CONSTRAINT_SCHEMA <> {name}"
+    )
+    return [row[0] for row in connection.query(statement)[0]]
+
+
+def save_objects(connection: Connection, schema: str, file: Path) -> None:
+    """Write the text of all that is no table in a schema to a private file, flushed.
+
+    Raises RestoreError when it cannot be had whole, OSError when the disk does not take it.
+    """
+    client = connection.way.clients.dump
+    splitter = DumpSplitter(lambda part: part.kind in OBJECTS | FRAME)
+    with connection.start(client, structure_options(client, schema)) as child:
+        text = b"".join(without_sandbox_line(iter(lambda: os.read(child.stdout.fileno(), 1 << 20), b"")))
+        code = child.finish(_SILENCE_SECONDS)
+        if code != 0 or b"-- Dump completed" not in text[-200:]:
+            said = in_one_line(said_by(child))
+            raise RestoreError(f"{connection.way}: {client.name} {describe_exit(code)}: {said or 'it said nothing'}")
+    write_atomically(file, splitter.feed(text) + splitter.finish(), 0o600)
+
+
+def load_objects(connection: Connection, schema: str, text: bytes, *, events_run: bool) -> None:
+    """Make what is no table from a dump's text.
+
+    Raises LoadError when the server does not take it.
+    """
+    splitter = DumpSplitter(lambda _: True, events_run=events_run)
+    wanted = splitter.feed(text) + splitter.finish()
+    load_text(connection, schema, wanted, max_silence_seconds=_SILENCE_SECONDS)
+
+
+def only_events(text: bytes) -> bytes:
+    """Return the part of a dump's text that makes the events."""
+    splitter = DumpSplitter(lambda part: part.kind == EVENTS or part.kind in FRAME)
+    return splitter.feed(text) + splitter.finish()
+
+
+def exchange(connection: Connection, live: str, new: str, old: str) -> None:
+    """Move the live schema's tables into `old`, which is made, and those of `new` into the live one.
+
+    Raises LoadError or ServerRefusalError when the server does not do it.
+    """
+    there, coming = look(connection, live), look(connection, new)
+    if there is None or coming is None:
+        raise RestoreError(f"the schema {live if there is None else new} has gone meanwhile")
+    create(connection, old, there.charset, there.collation)
+    drop_things(connection, there, tables=False)
+    drop_things(connection, coming, tables=False)
+    pairs = [(live, table, old) for table in there.tables] + [(new, table, live) for table in coming.tables]
+    _rename(connection, live, pairs)
+
+
+def put_back(connection: Connection, live: str, new: str, old: str, tables: Sequence[str], objects: Path) -> None:
+    """Put the old tables and objects back into the live schema, wherever the exchange was; drop the other schemas.
+
+    `tables` are the live schema's as they were. Raises RestoreError when they are not all there then, LoadError or
+    ServerRefusalError when the server does not do it.
+    """
+    kept = look(connection, old)
+    if kept is not None and not kept.empty:
+        drop_things(connection, kept, tables=False)
+    if kept is not None and kept.tables:
+        _back(connection, live, new, old, tables)
+    if objects.exists():  # else nothing was dropped yet
+        there = look(connection, live)
+        if there is not None:
+            drop_things(connection, there, tables=False)
+        load_objects(connection, live, objects.read_bytes(), events_run=True)
+    there = look(connection, live)
+    lost = sorted(set(tables) - set(() if there is None else there.tables))
+    if lost:
+        raise RestoreError(
+            f"schema {live} lacks {', '.join(lost)} after it was put back",
+            hint=f"look for them in the schemas {old} and {new}, and move them with RENAME TABLE",
+        )
+    drop(connection, old)
+    drop(connection, new)
+    objects.unlink(missing_ok=True)
+
+
+def _back(connection: Connection, live: str, new: str, old: str, tables: Sequence[str]) -> None:
+    """Move what has moved; where a server died in the midst of a rename that it does not take as a whole, the rest."""
+    there, kept = look(connection, live), look(connection, old)
+    if there is None or kept is None:
+        return
+    drop_things(connection, there, tables=False)
+    if look(connection, new) is None:
+        create(connection, new, there.charset, there.collation)
+    unmoved = set(tables) - set(kept.tables)
+    pairs = [(live, table, new) for table in there.tables if table not in unmoved]
+    pairs += [(old, table, live) for table in kept.tables]
+    _rename(connection, live, pairs)
+
+
+def _rename(connection: Connection, schema: str, pairs: Sequence[tuple[str, str, str]]) -> None:
+    if not pairs:
+        return
+    moves = ", ".join(
+        f"{quoted(source)}.{quoted(table)} TO {quoted(target)}.{quoted(table)}" for source, table, target in pairs
+    )
+    text = f"SET SESSION lock_wait_timeout = {LOCK_SECONDS};\nRENAME TABLE {moves};\n"
+    load_text(connection, schema, text.encode(), max_silence_seconds=_SILENCE_SECONDS)

@@ -1,0 +1,180 @@
+"""The replacement of a schema, step by step, and undone from wherever it was."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.mysql_restore import ADMIN, Backed, contents, objects, schemas
+from support.mysql_source import clients
+from tracker_backup.config.load import load_config
+from tracker_backup.errors import RestoreError
+from tracker_backup.inplace.mysql import MysqlReplacement
+from tracker_backup.inplace.site import Site
+from tracker_backup.report.reporter import SilentReporter
+from tracker_backup.repository.store import Repository
+from tracker_backup.sources.mysql import reach
+from tracker_backup.sources.mysql.inventory import differences
+
+NUMBERS = itertools.count(3000)
+
+
+@pytest.fixture
+def replace(monkeypatch: pytest.MonkeyPatch) -> Callable[..., MysqlReplacement]:
+    """Return what makes the replacement of a backup; the server's own clients are the host's."""
+
+    def make(backed: Backed, *, admin: bool = True, state: object = None, discard: bool = False) -> MysqlReplacement:
+        monkeypatch.setattr(reach, "on_the_host", lambda: (clients(backed.server.flavour),))
+        config = load_config(backed.program.config_directory / "default.yml")
+        config.state_directory.mkdir(exist_ok=True)
+        backup = Repository(backed.program.repository).find("latest")
+        login = backed.as_admin()
+        site = Site(
+            backup,
+            SilentReporter(),
+            config,
+            discard_current=discard,
+            mysql_user=ADMIN if admin else None,
+            mysql_password_file=Path(login[-1]) if admin else None,
+        )
+        assert backup.manifest is not None
+        return MysqlReplacement(site, "tracker", backup.manifest.artifacts[0], state)
+
+    return make
+
+
+def change(backed: Backed) -> None:
+    """Change rows, tables and objects after the backup."""
+    backed.server.sql(
+        "DELETE FROM `select`; INSERT INTO `select` VALUES (77, 'new', 7); CREATE TABLE newer (id INT PRIMARY KEY);"
+        " INSERT INTO newer VALUES (1); DROP TABLE `empty`; DROP TRIGGER hen_out; DROP VIEW `view`;"
+        " CREATE VIEW other AS SELECT 1 AS one; CREATE VIEW `empty` AS SELECT 2 AS two; DROP PROCEDURE add_hen;"
+        " DROP EVENT nightly;"
+        " CREATE EVENT hourly ON SCHEDULE EVERY 1 HOUR STARTS '2037-01-01 00:00:00' DO SELECT 1",
+        backed.schema,
+    )
+
+
+def test_a_swap(backed: Backed, replace: Callable[..., MysqlReplacement]) -> None:
+    server, schema = backed.server, backed.schema
+    wanted = contents(server, schema), objects(server, schema)
+    change(backed)
+    old = contents(server, schema), objects(server, schema)
+    others = schemas(server)
+
+    replacement = replace(backed)
+    said = replacement.describe()
+    assert "exchanged by one RENAME TABLE" in said.details[0]
+    replacement.prepare()
+    assert (contents(server, schema), objects(server, schema)) == old
+    assert list(replacement.openers()) == []
+    replacement.swap()
+    assert contents(server, schema) == wanted[0]
+    assert differences(wanted[1], objects(server, schema)) == []
+    replacement.finish()
+
+    kept = replacement.state()["old"]
+    assert schemas(server) == others | {kept}
+    assert kept in said.keeps
+    assert contents(server, kept) == old[0]
+    assert differences(old[1], objects(server, kept)) == []
+    assert server.sql(f"SELECT STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '{kept}'") == [["DISABLED"]]
+    assert server.sql(f"SELECT STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '{schema}'") == [["ENABLED"]]
+    # Foreign keys went with their tables, in either schema.
+    assert b"1451" in server.load_client(b"DELETE FROM hen WHERE id = 1", schema).stderr
+    assert list(Path(backed.program.directory / "state").glob("pre-restore*")) == []
+    server.sql(f"DROP DATABASE `{kept}`")
+    assert contents(server, schema) == wanted[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut", ["save", "exchange", "objects", "none"])
+def test_whatever_a_swap_has_done_can_be_undone(
+    backed: Backed, replace: Callable[..., MysqlReplacement], cut: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, schema = backed.server, backed.schema
+    change(backed)
+    old = contents(server, schema), objects(server, schema), schemas(server)
+    replacement = replace(backed)
+    replacement.describe()
+    replacement.prepare()
+
+    def die(*_: object, **__: object) -> None:
+        raise RestoreError("cut off here")
+
+    names = {"save": "save_objects", "exchange": "exchange", "objects": "load_objects", "none": "no such name"}
+    with monkeypatch.context() as patched:
+        patched.setattr(f"tracker_backup.inplace.mysql.{names[cut]}", die, raising=False)
+        if cut == "none":
+            replacement.swap()
+        else:
+            with pytest.raises(RestoreError, match="cut off here"):
+                replacement.swap()
+    successor = replace(backed, state=replacement.state())
+    successor.undo()
+    successor.undo()
+
+    assert (contents(server, schema), schemas(server)) == (old[0], old[2])
+    assert differences(old[1], objects(server, schema)) == []
+    assert list(Path(backed.program.directory / "state").glob("*pre-restore*")) == []
+
+
+def test_what_was_only_prepared_is_discarded(backed: Backed, replace: Callable[..., MysqlReplacement]) -> None:
+    before = contents(backed.server, backed.schema), schemas(backed.server)
+    replacement = replace(backed)
+    first = replacement.state()
+    replacement.describe()
+    replacement.prepare()
+    replace(backed, state=first).discard()
+    replacement.discard()
+    assert (contents(backed.server, backed.schema), schemas(backed.server)) == before
+
+
+def test_a_user_without_other_schemas_dumps_first_and_loads_over(
+    backed: Backed, replace: Callable[..., MysqlReplacement]
+) -> None:
+    server, schema = backed.server, backed.schema
+    server.sql(f"GRANT {'SET_ANY_DEFINER' if server.vendor == 'mysql' else 'SET USER'} ON *.* TO '{backed.user}'@'%'")
+    if server.vendor == "mysql":
+        server.sql(f"GRANT SYSTEM_USER ON *.* TO '{backed.user}'@'%'")  # to act for root, who is one
+    wanted = contents(server, schema), objects(server, schema)
+    change(backed)
+    old = contents(server, schema), objects(server, schema), schemas(server)
+
+    replacement = replace(backed, admin=False)
+    said = replacement.describe()
+    assert "loaded over it while its services stand still, since the user may not do the swap" in said.details[0]
+    replacement.prepare()
+    replacement.swap()
+    replacement.finish()
+    assert (contents(server, schema), schemas(server)) == (wanted[0], old[2])
+    assert differences(wanted[1], objects(server, schema)) == []
+    [safety] = replacement.kept()
+    assert Path(safety).stat().st_mode & 0o777 == 0o600
+
+    replace(backed, admin=False, state=replacement.state()).undo()
+    assert contents(server, schema) == old[0]
+    assert differences(old[1], objects(server, schema)) == []
+    assert not Path(safety).exists()
+
+
+def test_an_empty_schema_is_filled_and_one_that_is_not_there_is_made(
+    backed: Backed, replace: Callable[..., MysqlReplacement]
+) -> None:
+    server, schema = backed.server, backed.schema
+    wanted = contents(server, schema), objects(server, schema)
+    for empty in (f"DROP DATABASE `{schema}`; CREATE DATABASE `{schema}`", f"DROP DATABASE `{schema}`"):
+        server.sql(empty)
+        others = schemas(server)
+        replacement = replace(backed)
+        assert replacement.describe().now is None
+        replacement.prepare()
+        replacement.swap()
+        assert contents(server, schema) == wanted[0]
+        assert differences(wanted[1], objects(server, schema)) == []
+        replace(backed, state=replacement.state()).undo()
+        assert schemas(server) == others
+        assert schema not in others or contents(server, schema) == {}
