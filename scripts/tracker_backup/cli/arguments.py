@@ -170,14 +170,14 @@ def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--to", metavar="DIR", help="the directory; nothing in it is replaced")
     where.add_argument("--into", metavar="SCHEMA", help="a new or empty schema of the source's MySQL or MariaDB server")
+    where.add_argument("--in-place", action="store_true", help="replace what is live; what it replaces is kept")
+    help_path = "this file or directory only, of the source files, by its path in the stack"
+    parser.add_argument("--path", metavar="PATH", action="append", help=help_path)
     help_table = "this table only, without its triggers; with one source, and --to or --into"
     parser.add_argument("--table", metavar="NAME", action="append", help=help_table)
     help_user = "log in as this user, where the source's own may not do it"
     parser.add_argument("--mysql-user", metavar="NAME", help=help_user)
     parser.add_argument("--mysql-password-file", metavar="FILE", help="his password, in a file that only you can read")
-    where.add_argument("--in-place", action="store_true", help="replace what is live; what it replaces is kept")
-    help_path = "this file or directory only, of the source files, by its path in the stack"
-    parser.add_argument("--path", metavar="PATH", action="append", help=help_path)
     group = parser.add_argument_group("with --in-place")
     group.add_argument("--yes", action="store_true", help="do not ask")
     help_discard = "keep nothing of what is replaced; where there is no room it is deleted first"

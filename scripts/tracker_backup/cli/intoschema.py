@@ -49,18 +49,26 @@ def restore_tables(arguments: Namespace, backup: Backup) -> int:
     return 0
 
 
+def password_file_of(arguments: Namespace) -> Path | None:
+    """Return the file that --mysql-password-file names; raises UsageError for one without a user."""
+    if arguments.mysql_password_file is None:
+        return None
+    if arguments.mysql_user is None:
+        raise UsageError("--mysql-password-file goes with --mysql-user", hint="name the user as well")
+    return Path(arguments.mysql_password_file).absolute()
+
+
 def named_login(arguments: Namespace) -> Login | None:
     """Return the login that the command line names, None where it names none.
 
     Raises UsageError for a password's file without a user, RestoreError for one that cannot be read or is not private.
     """
+    file = password_file_of(arguments)
     if arguments.mysql_user is None:
-        if arguments.mysql_password_file is not None:
-            raise UsageError("--mysql-password-file goes with --mysql-user", hint="name the user as well")
         return None
     from tracker_backup.sources.mysql.entering import given_login
 
     try:
-        return given_login(arguments.mysql_user, arguments.mysql_password_file and Path(arguments.mysql_password_file))
+        return given_login(arguments.mysql_user, file)
     except SourceError as error:
         raise RestoreError(error.message, hint=error.hint) from error

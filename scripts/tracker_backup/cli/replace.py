@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import count, load, reporting, say, undo_restore, warn
+from tracker_backup.cli.intoschema import password_file_of
 from tracker_backup.cli.recover import paths_of
 from tracker_backup.config.load import instance_files
 from tracker_backup.errors import PartialError, TrackerBackupError, UsageError
@@ -41,6 +42,8 @@ def restore_in_place(arguments: Namespace, backup: Backup, config: Config | None
         paths=paths_of(arguments),
         discard_current=arguments.discard_current,
         leave_stopped=arguments.leave_stopped,
+        mysql_user=arguments.mysql_user,
+        mysql_password_file=password_file_of(arguments),
     )
     if config is not None:
         open_logs(config.log_file, config.instance)

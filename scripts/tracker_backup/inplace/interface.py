@@ -136,7 +136,7 @@ class Wishes:
     """What the command line asks for.
 
     `confirm` is called with the changes and the names of the containers that will stand still, and says whether to go
-    on; `paths` chooses single files of the source `files`.
+    on; `paths` chooses single files of the source `files`. `mysql_user` logs in to servers instead of the source's own.
     """
 
     sources: tuple[str, ...] | None
@@ -144,3 +144,5 @@ class Wishes:
     paths: tuple[Path, ...] = ()
     discard_current: bool = False
     leave_stopped: bool = False
+    mysql_user: str | None = None
+    mysql_password_file: Path | None = None

@@ -30,6 +30,10 @@ def make_replacement(
         from tracker_backup.inplace.files import make as make_files
 
         return make_files(site, source, artifact, state)
+    if source_type == "mysql":
+        from tracker_backup.inplace.mysql import make as make_mysql
+
+        return make_mysql(site, source, artifact, state)
     raise UsageError(
         f"{source} is of type {source_type}, which cannot be restored in place yet",
         hint="restore it into a directory with --to; choose others with --source",

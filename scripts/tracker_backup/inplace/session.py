@@ -33,7 +33,8 @@ def restore_in_place(backup: Backup, config: Config | None, wishes: Wishes, repo
     """
     lock = None if config is None or not config.repository.is_dir() else RepositoryLock(config.repository)
     told = LoggedReporter(reporter, on_phase=(lambda _: None) if lock is None else lock.phase)
-    site = Site(backup, told, config, wishes.paths, wishes.discard_current)
+    login = wishes.mysql_user, wishes.mysql_password_file
+    site = Site(backup, told, config, wishes.paths, wishes.discard_current, *login)
     with ExitStack() as held:
         if lock is not None:
             held.enter_context(lock.acquire(job=JOB))
