@@ -13,6 +13,8 @@ import pytest
 
 from role.playing import CANARY, ROOT, Controller, Result, snapshot
 
+pytestmark = pytest.mark.slow
+
 HOSTS = ("alpha", "empty", "gone", "twin")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from support.copying import copy_of, verdict_on
 from support.databases import tracker_database
+from support.program import wait_until
 from support.small_disk import fill, needs_root, small_disk
 from support.sqlite_world import FREE_BYTES_OF_PAGE_1, OtherProcess, differing_bytes, expected_pages, locks_of
 from support.tracker_standin import Writer, build_database, check_invariant
@@ -320,7 +321,10 @@ def test_a_staging_disk_that_fills_up_is_named(tmp_path: Path, small_steps: None
 
 def test_copies_under_a_writer_hold_whole_transactions(tmp_path: Path, small_steps: None, database: Path) -> None:
     with Writer(database, rate=300) as writer:
-        copies = [copy_of(database, tmp_path, lambda _d, _t: time.sleep(0.002)) for _ in range(4)]
+        copies = [copy_of(database, tmp_path, lambda _d, _t: time.sleep(0.002)) for _ in range(3)]
+        written = writer.report()["transactions"]
+        wait_until(lambda: writer.report()["transactions"] > written + 1, lambda: "the writer stands still")
+        copies.append(copy_of(database, tmp_path, lambda _d, _t: time.sleep(0.002)))
         assert writer.stop()["failed"] == 0
 
     states = [check_invariant(copy.path, integrity=True) for copy in copies]

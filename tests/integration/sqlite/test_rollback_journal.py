@@ -78,14 +78,14 @@ def test_the_limit_is_for_copying_not_for_waiting(tmp_path: Path, database: Path
     """Waiting for a busy writer's lock stalls nobody; and what was waited is no measure of the next copy."""
     with OtherProcess(database) as tracker:
         tracker.run("BEGIN EXCLUSIVE")
-        release = threading.Timer(1.5, lambda: tracker.run("COMMIT"))
+        release = threading.Timer(5, lambda: tracker.run("COMMIT"))
         release.start()
-        snapshot = copy_of(database, tmp_path, max_write_stall_seconds=1)
+        snapshot = copy_of(database, tmp_path, max_write_stall_seconds=4)
         release.join()
 
     assert verdict_on(snapshot.path).ok is True
-    assert snapshot.write_stall_seconds < 1.5
-    assert snapshot.seconds < 1.5
+    assert snapshot.write_stall_seconds < 5, "less than what was waited"
+    assert snapshot.seconds < 5
 
 
 def test_a_lock_that_never_comes_is_an_error_that_names_the_cause(
