@@ -20,15 +20,17 @@ def empty_checkout(controller: Controller) -> Controller:
 
 
 def test_collection(clone: Path, empty_checkout: Controller) -> None:
-    """Its playbook runs by its name; a dry run of all stages is clean, and it brings the whole program."""
+    """Its playbooks run by their names; a dry run of all stages is clean, and it brings the whole program."""
     controller = empty_checkout
     installed = controller.run("ansible-galaxy", "collection", "install", f"git+file://{clone}")
     host = controller.host("one")
 
     play = controller.play(*STAGES, playbook="torrust.tracker_backup.deploy")
+    shown = controller.play(playbook="torrust.tracker_backup.status")
 
     assert play.code == 0, installed.stdout + play.output
     assert program_of(host) == program_in(clone)
+    assert "CRITICAL: 1 of 1 host: one" in shown.message()
 
 
 def test_collection_tarball_has_what_is_needed_and_no_more(clone: Path, empty_checkout: Controller) -> None:
