@@ -113,6 +113,12 @@ class TrackerContainer:
         """Return what its health check says."""
         return docker("inspect", "--format", "{{.State.Health.Status}}", self.name)
 
+    def start_again(self) -> None:
+        """Start it after a stop, and wait until it writes."""
+        self._report.unlink(missing_ok=True)
+        docker("start", self.name)
+        wait_until(self._report.exists, lambda: docker("logs", self.name))
+
     def stop_quietly(self) -> None:
         """Stop what writes no report."""
         docker("stop", "--time", "30", self.name)

@@ -73,7 +73,7 @@ class Engine:
         done = Done([(each.source, each.describe()) for each in self._replacements])
         self._replacements = self._worth_doing(done)
         self._require_room(done)
-        self._reporter.phase("confirm")
+        self._reporter.hold()
         if not self._wishes.confirm(done.changes, [container.name for container in self._at_work()]):
             self._forget()
             done.declined = True
@@ -83,6 +83,7 @@ class Engine:
             return done
         if not self._at_work():
             refuse_openers(self._replacements)  # there is nothing to stop, so this can be said at once
+        self._note(steps.PREPARE)  # once more: by now each knows what it is about to make
         for each in self._replacements:
             each.prepare()
         self._replace(done)

@@ -143,7 +143,7 @@ class SqliteReplacement:
             now=now,
             then=provider.words,
             keeps=f"{self._kept}/" if now is not None and not self._places.discard else None,
-            needs=((directory, needed, f"the restored {self.source}"),),
+            needs=((directory, needed, f"the restored {self.source}"),) if needed else (),
             details=("it is deleted before the new one is unpacked: there is no way back",)
             if self.irreversible
             else (),

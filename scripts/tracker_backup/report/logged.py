@@ -46,6 +46,11 @@ class LoggedReporter:
         LOGGER.warning("%s", text)
         self._inner.warn(text)
 
+    def hold(self) -> None:
+        """Log the phase that has ended, and pass on."""
+        self.close()
+        self._inner.hold()
+
     def close(self) -> None:
         """Log the last phase."""
         if self._phase is None:

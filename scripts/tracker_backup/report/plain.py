@@ -36,6 +36,10 @@ class PlainReporter:
         """Write a line."""
         self._write(f"warning: {text}")
 
+    def hold(self) -> None:
+        """Finish the last line."""
+        self.close()
+
     def close(self) -> None:
         """Finish the last line."""
         if self._name is None:

@@ -20,6 +20,9 @@ class Reporter(Protocol):
     def warn(self, text: str) -> None:
         """Something that needs a person's eye, though the run goes on."""
 
+    def hold(self) -> None:
+        """Draw nothing until the next phase: somebody else writes to the terminal."""
+
 
 class SilentReporter:
     """Tells nobody."""
@@ -34,4 +37,7 @@ class SilentReporter:
         """Pass over."""
 
     def warn(self, text: str) -> None:
+        """Pass over."""
+
+    def hold(self) -> None:
         """Pass over."""

@@ -36,19 +36,13 @@ class TerminalReporter:
     def __init__(self) -> None:
         """Begin to draw."""
         self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description:<18}"),
-            BarColumn(bar_width=10),
-            TimeElapsedColumn(),
-            _Amount(),
-            console=self._console,
-        )
         self._task: TaskID | None = None
-        self._progress.start()
+        self._progress = self._bars()
 
     def phase(self, name: str, source: str | None = None) -> None:
         """Fill the bar of the phase before, and begin another."""
         self._fill()
+        self._progress.start()
         self._task = self._progress.add_task(f"{name} {source}" if source else name, total=None, moves_bytes=False)
 
     def progress(self, done: int, total: int) -> None:
@@ -64,10 +58,24 @@ class TerminalReporter:
         """Print above the bars."""
         self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
 
+    def hold(self) -> None:
+        """Leave the bars as they are; the next phase begins below what is written meanwhile."""
+        self.close()
+        self._progress = self._bars()
+
     def close(self) -> None:
         """Stop drawing and leave the bars as they are."""
         self._fill()
         self._progress.stop()
+
+    def _bars(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description:<18}"),
+            BarColumn(bar_width=10),
+            TimeElapsedColumn(),
+            _Amount(),
+            console=self._console,
+        )
 
     def _fill(self) -> None:
         if self._task is None:

@@ -27,7 +27,7 @@ def restore(installation: Installation, *options: str) -> subprocess.CompletedPr
     return installation.run("restore", "latest", "--in-place", "--yes", *options)
 
 
-@pytest.mark.parametrize("mode", ["wal", "delete"])
+@pytest.mark.parametrize("mode", ["wal", pytest.param("delete", marks=pytest.mark.slow)])
 def test_the_tracker_goes_on_with_the_restored_database_and_nothing_is_lost_of_the_old(
     installation: Installation, start_container: Start, mode: str
 ) -> None:
@@ -78,6 +78,7 @@ def test_what_stood_still_stays_so_and_what_uses_something_else_goes_on(
     assert dress(installation.database) == OWNER
 
 
+@pytest.mark.slow
 def test_left_stopped_if_asked_for(installation: Installation, start_container: Start) -> None:
     installation.back_up()
     tracker = start_container("--restart", "always", write=False)
@@ -110,6 +111,7 @@ def test_an_unhealthy_tracker_gets_its_old_database_back(installation: Installat
     assert left_over(installation) == []
 
 
+@pytest.mark.slow
 def test_a_tracker_that_was_unhealthy_before_keeps_the_restored_database(
     installation: Installation, start_container: Start
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_tracker_that_was_unhealthy_before_keeps_the_restored_database(
     assert len(kept(installation)) == 1
 
 
+@pytest.mark.slow
 def test_a_service_that_ends_with_the_restored_database_gets_the_old_one_back(
     installation: Installation, start_container: Start
 ) -> None:
@@ -167,7 +170,7 @@ def test_whoever_else_has_it_open_is_named_and_the_tracker_goes_on(
     assert left_over(installation) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_undoes_it(installation: Installation, start_container: Start, number: int) -> None:
     mark(installation.database, "old")
     installation.back_up()

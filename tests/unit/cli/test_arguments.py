@@ -83,6 +83,8 @@ def test_without_anything_there_are_defaults() -> None:
     [
         (["--dry-run", "prune"], "--dry-run goes with --now only; an option of a command stands after it"),
         (["--source", "tracker", "restore", "latest", "--to", "x"], "--source goes with --now only"),
+        (["restore", "latest", "--to", "x", "--yes"], "--yes goes with --in-place only"),
+        (["restore", "latest", "--to", "x", "--in-place"], "not allowed with argument"),
         (["--job", "daily"], "--job goes with --now only"),
         (["--if-due", "--quiet"], "--if-due goes with --now only"),
         (["--wait"], "--wait goes with --now only"),
