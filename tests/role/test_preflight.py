@@ -49,6 +49,7 @@ def refusals(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Res
     for name in ("etc/cron.d/tracker-backup", "var/spool/cron/crontabs/root"):
         (legacy / name).parent.mkdir(parents=True)
         (legacy / name).write_text("0 3 * * * /usr/local/bin/maintenance-backup.sh\n")
+    controller.host("twice", tracker_backup_instances=[{"name": "one"}, {"name": "two"}])
     return controller.play("--forks", "4", "--tags", "tracker_backup_install"), controller
 
 
@@ -92,3 +93,11 @@ def test_example_inventory_names_the_group(controller: Controller) -> None:
     listed = controller.run("ansible", "-i", controller.checkout / "inventory.example", "trackers", "--list-hosts")
 
     assert "tracker.example.org" in listed.stdout
+
+
+def test_a_stack_that_two_instances_back_up_is_told_of_and_not_refused(refusals: tuple[Result, Controller]) -> None:
+    play, controller = refusals
+
+    assert play.count("twice", "failed") == 0
+    said = f"Instances one and two both back up {controller.directory}/twice/stack: twice the load and the room."
+    assert said in play.message()
