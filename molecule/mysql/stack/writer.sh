@@ -7,7 +7,8 @@ client() { mysql --host=mysql --user=tracker_user --default-character-set=utf8mb
 
 until client --execute='SELECT 1' >/dev/null 2>&1; do sleep 1; done
 
-client <<SQL
+# Where it starts again, or on another host, they are there.
+client --execute='SELECT value FROM torrent_aggregate_metrics' >/dev/null 2>&1 || client <<SQL
 SET SESSION cte_max_recursion_depth = 30000;
 CREATE TABLE whitelist (id INTEGER PRIMARY KEY AUTO_INCREMENT, info_hash VARCHAR(40) NOT NULL UNIQUE);
 CREATE TABLE torrents (id INTEGER PRIMARY KEY AUTO_INCREMENT, info_hash VARCHAR(40) NOT NULL UNIQUE,

@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="chosen", metavar="COMMAND", parser_class=_Parser)
     for add in (_add_list, _add_show, _add_verify, _add_restore, _add_prune, _add_marks, _add_status):
         add(commands)
-    for add in (_add_discover, _add_doctor, _add_schedule, _add_config, _add_init):
+    for add in (_add_discover, _add_doctor, _add_schedule, _add_config, _add_init, _add_move):
         add(commands)
     parser.set_defaults(command=_lazy("status", "default"))
     return parser
@@ -229,3 +229,29 @@ def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_init(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "init", ("manage", "init"), "make the repository")
+
+
+def _add_move(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "move", ("move", "move"), "the stack leaves this host, or arrives on it")
+    parser.description = _MOVING
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    actions = ("plan", "leave", "back", "images", "arrive", "withdraw")
+    parser.add_argument("action", choices=actions, help="see above")
+    parser.add_argument("backup", metavar="BACKUP", nargs="?", help="the directory of a backup, for images and arrive")
+    parser.add_argument("--left", metavar="FILE", help="what `leave --json` said: rows that arrive compares with")
+    parser.add_argument("--pull", action="store_true", help="images: pull by digest what a registry has, and name it")
+    help_lose = "withdraw: also where the tracker has been at work on this host"
+    parser.add_argument("--lose-what-is-new", action="store_true", help=help_lose)
+    parser.add_argument("--json", action="store_true", help="an object with what there is to say")
+
+
+_MOVING = """\
+The stack leaves this host, or arrives on it; a playbook does both ends: docs/moving.md.
+
+  plan      what would be carried, and what not; changes nothing
+  leave     stop the stack, make its last backup, and stay stopped
+  back      start again what `leave` has stopped
+  images    which images of a backup's stack are on this host
+  arrive    put a backup's stack on this host, and start it
+  withdraw  stop what has arrived on this host
+"""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tracker_backup.errors import RepositoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 FORMAT = 1
@@ -80,7 +80,9 @@ class Manifest:
 
     `state` is the worst of the artifacts' states; `partial` where a source is missing. `trigger` is `schedule` or
     `command`; `manual` says that sources were chosen by hand, so that it counts for no job. `images` are the stack's
-    images by service. `sequence` grows by one from run to run, whatever the clock says; 0 where it was not noted.
+    images by service, `deployment` the project's name and files, its services, which of them ran, and their images' ids
+    and digests, as :meth:`tracker_backup.run.deployed.Deployed.to_json` has them; empty where Docker could not
+    tell. `sequence` grows by one from run to run, whatever the clock says; 0 where it was not noted.
     `kept` and `accepted` stand in files of their own beside the manifest: a person has pinned the backup, or said that
     a sudden drop in size is right.
     """
@@ -98,6 +100,7 @@ class Manifest:
     trigger: str
     seconds: Mapping[str, float] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    deployment: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
     errors: tuple[Failure, ...] = ()
     sequence: int = 0
@@ -148,6 +151,11 @@ class Manifest:
         """Return the manifest as the JSON object that a listing shows: the file's keys, `kept` and `accepted`."""
         document = asdict(self)
         return {"format": document.pop("format"), **document}
+
+
+def worst_state(artifacts: Iterable[Artifact]) -> str:
+    """Return the worst of the artifacts' states."""
+    return VERIFIED if all(artifact.verified for artifact in artifacts) else UNVERIFIED
 
 
 def format_time(moment: datetime) -> str:

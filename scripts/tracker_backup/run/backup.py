@@ -21,13 +21,13 @@ from tracker_backup.errors import (
 from tracker_backup.repository.manifest import (
     DAMAGED,
     PARTIAL,
-    UNVERIFIED,
-    VERIFIED,
     Artifact,
     Failure,
     Manifest,
     format_time,
+    worst_state,
 )
+from tracker_backup.run.deployed import deployment_facts
 from tracker_backup.run.history import COPYING, History
 from tracker_backup.run.outcome import Outcome, Request, failure_of
 from tracker_backup.run.pipeline import Pipeline
@@ -211,10 +211,11 @@ class BackupRun:
             version=__version__,
             started_at=format_time(started),
             finished_at=format_time(self._now()),
-            state=PARTIAL if harvest.failures else _worst_state(harvest.good),
+            state=PARTIAL if harvest.failures else worst_state(harvest.good),
             trigger="schedule" if request.scheduled else "command",
             seconds=seconds,
             images=resolved.images,
+            deployment=deployment_facts(resolved.directory or self._config.stack, self._config.state_directory),
             errors=tuple(harvest.failures),
         )
 
@@ -242,7 +243,3 @@ def _fits(source: Source) -> bool:
         return fits_in_memory(driver.estimate_bytes(source))
     except SourceError:
         return False  # what is wrong with it the copy will say
-
-
-def _worst_state(artifacts: Sequence[Artifact]) -> str:
-    return VERIFIED if all(artifact.verified for artifact in artifacts) else UNVERIFIED

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Resolved:
     """The sources of an instance; `discovered` says that the stack told them, `images` are its services' images.
 
-    `belongings` is what of the host belongs to the stack, as far as anything asked for it.
+    `belongings` is what of the host belongs to the stack, as far as anything asked for it. `directory` is that
+    of its Compose project.
     """
 
     sources: tuple[Source, ...]
@@ -31,6 +32,7 @@ class Resolved:
     notes: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     belongings: Belongings = field(default_factory=Belongings)
+    directory: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ def resolve_sources(config: Config) -> Resolved:
     _refuse_unsupported(config, found)
     sources = _discovered(config, found)
     return Resolved(
-        sources, discovered=True, notes=_notes(config, found), images=found.images, belongings=found.belongings
+        sources,
+        discovered=True,
+        notes=_notes(config, found),
+        images=found.images,
+        belongings=found.belongings,
+        directory=found.directory,
     )
 
 

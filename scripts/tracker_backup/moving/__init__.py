@@ -1,0 +1,1 @@
+"""A stack leaves a host, and arrives on another one."""
