@@ -33,7 +33,7 @@ from tracker_backup.inplace.mysqlplan import (
     source_of,
     target_of,
 )
-from tracker_backup.inplace.mysqlswap import exchange, load_objects, put_back, save_objects
+from tracker_backup.inplace.mysqlswap import exchange, load_objects, put_back, save_objects, settle
 from tracker_backup.inplace.safetydump import (
     load_over,
     make_safety_dump,
@@ -140,7 +140,7 @@ class MysqlReplacement:
         """Return who is connected to the schema; connections of containers that have ended go within moments."""
         give_up = time.monotonic() + _CONNECTIONS_END_SECONDS
         while True:
-            rows = self._entered.connection.query("SHOW FULL PROCESSLIST")[0]
+            rows = self._sessions()
             found = [row for row in rows if len(row) > _SCHEMA and row[_SCHEMA] == self._plan.schema]
             if not found or time.monotonic() > give_up:
                 place = f"schema {self._plan.schema} of {target_of(self._now).server}"
@@ -200,6 +200,16 @@ class MysqlReplacement:
     def state(self) -> State:
         """Return the plan."""
         return self._plan.to_json()
+
+    def _sessions(self) -> list[tuple[str, ...]]:
+        try:
+            return self._entered.connection.query("SHOW FULL PROCESSLIST")[0]
+        except SourceError as error:
+            raise RestoreError(
+                error.message,
+                hint="if the server stands still because its own files are restored with it: restore those first, and "
+                "the schema after that (--source)",
+            ) from error
 
     def _exchange(self) -> None:
         plan, entered = self._plan, self._entered
@@ -280,4 +290,6 @@ class MysqlReplacement:
         plan = self._plan
         schemas = tuple(name for name in (plan.schema, plan.new, plan.old) if name)
         needs = Needs(schemas if plan.mode in {SWAP, ""} else (plan.schema,))
-        return enter(target_of(self._now), self._now.path, needs, self._login)
+        entered = enter(target_of(self._now), self._now.path, needs, self._login)
+        settle(entered.connection, plan.schema, [name for name in (plan.new, plan.old) if name])
+        return entered

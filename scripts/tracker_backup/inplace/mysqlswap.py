@@ -8,7 +8,9 @@ https://dev.mysql.com/doc/refman/8.4/en/rename-table.html, https://mariadb.com/k
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,13 +22,42 @@ from tracker_backup.sources.mysql.dumptext import without_sandbox_line
 from tracker_backup.sources.mysql.facts import sql_text
 from tracker_backup.sources.mysql.load import load_text
 from tracker_backup.sources.mysql.schemas import LOCK_SECONDS, create, drop, drop_things, look, quoted
-from tracker_backup.sources.mysql.ways import Connection, in_one_line, said_by
+from tracker_backup.sources.mysql.ways import Connection, ServerRefusalError, in_one_line, said_by
 from tracker_backup.system.files import write_atomically
 from tracker_backup.system.stream import describe_exit
 
 _SILENCE_SECONDS = 120
+_SETTLE_SECONDS = 60
+_QUIET_LOOKS, _QUIET_SECONDS = 2, 0.3
+_USER, _SCHEMA = 1, 3
+"""Columns of SHOW PROCESSLIST."""
 _ATOMIC_SINCE = {MYSQL: (8,)}
 _MARIADB_ATOMIC_SINCE = (10, 6)
+
+
+def settle(connection: Connection, live: str, others: Sequence[str]) -> None:
+    """End what the sessions of a process that died are still doing: a server goes on without those who asked it.
+
+    Sessions in the schemas `others` are nobody else's; in the live one it is those of the same user.
+
+    Raises RestoreError when one does not end, ServerRefusalError when the server cannot be asked.
+    """
+    give_up = time.monotonic() + _SETTLE_SECONDS
+    quiet = 0
+    user = connection.credentials.user
+    while quiet < _QUIET_LOOKS:
+        rows = [row for row in connection.query("SHOW FULL PROCESSLIST")[0] if len(row) > _SCHEMA]
+        left = [row[0] for row in rows if row[_SCHEMA] in others or (row[_SCHEMA], row[_USER]) == (live, user)]
+        for identifier in left:
+            with contextlib.suppress(ServerRefusalError):  # it has ended meanwhile
+                connection.query(f"KILL {int(identifier)}")
+        quiet = 0 if left else quiet + 1
+        if time.monotonic() > give_up:
+            raise RestoreError(
+                f"a statement of the restore that died still runs on the server (connection {', '.join(left)})",
+                hint="wait until it has ended (SHOW FULL PROCESSLIST), then try again",
+            )
+        time.sleep(_QUIET_SECONDS)
 
 
 def moves_whole(flavour: str, numbers: tuple[int, ...]) -> bool:

@@ -23,6 +23,7 @@ _OPTIONS = (
     "--comments",  # MariaDB's client takes them out of triggers and routines otherwise
     "--default-character-set=utf8mb4",
     "--max-allowed-packet=1G",
+    "--skip-reconnect",  # a connection that somebody has killed stays so
 )
 _HARMLESS = ("option --ssl-verify-server-cert is disabled",)
 _HINTS = {
