@@ -33,7 +33,7 @@ from tracker_backup.inplace.mysqlplan import (
     source_of,
     target_of,
 )
-from tracker_backup.inplace.mysqlswap import exchange, load_objects, put_back, save_objects, settle
+from tracker_backup.inplace.mysqlswap import broken_file, exchange, load_objects, put_back, save_objects, settle
 from tracker_backup.inplace.safetydump import (
     load_over,
     make_safety_dump,
@@ -213,7 +213,12 @@ class MysqlReplacement:
 
     def _exchange(self) -> None:
         plan, entered = self._plan, self._entered
-        save_objects(entered.connection, plan.schema, Path(plan.objects))
+        broken = save_objects(entered.connection, plan.schema, Path(plan.objects))
+        if broken:
+            self._site.reporter.warn(
+                f"{self.source}: {', '.join(broken)} of the live schema refer to what is not there and cannot be made "
+                f"anew; their text is kept in {broken_file(Path(plan.objects))}"
+            )
         exchange(entered.connection, plan.schema, plan.new, plan.old)
         load_objects(entered.connection, plan.schema, self._contents.objects, events_run=True)
         problems, _ = compare_objects(entered.connection, plan.schema, self._contents.contents)

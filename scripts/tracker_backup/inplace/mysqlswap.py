@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tracker_backup.errors import RestoreError
 from tracker_backup.sources.mysql.clients import MYSQL
 from tracker_backup.sources.mysql.dump import structure_options
-from tracker_backup.sources.mysql.dumpparts import EVENTS, FRAME, OBJECTS, DumpSplitter
-from tracker_backup.sources.mysql.dumptext import without_sandbox_line
+from tracker_backup.sources.mysql.dumpparts import EVENTS, FRAME, OBJECTS, PLACEHOLDER, VIEW, DumpSplitter, Part
+from tracker_backup.sources.mysql.dumptext import DumpReader, without_sandbox_line
 from tracker_backup.sources.mysql.facts import sql_text
 from tracker_backup.sources.mysql.load import load_text
 from tracker_backup.sources.mysql.schemas import LOCK_SECONDS, create, drop, drop_things, look, quoted
@@ -28,6 +29,7 @@ from tracker_backup.system.stream import describe_exit
 
 _SILENCE_SECONDS = 120
 _SETTLE_SECONDS = 60
+_STUB = re.compile(rb"^/\*!50001 CREATE VIEW `((?:[^`]|``)+)` AS SELECT", re.MULTILINE)
 _QUIET_LOOKS, _QUIET_SECONDS = 2, 0.3
 _USER, _SCHEMA = 1, 3
 """Columns of SHOW PROCESSLIST."""
@@ -79,20 +81,48 @@ def referred_to(connection: Connection, schema: str) -> list[str]:
     return [row[0] for row in connection.query(statement)[0]]
 
 
-def save_objects(connection: Connection, schema: str, file: Path) -> None:
+def save_objects(connection: Connection, schema: str, file: Path) -> list[str]:
     """Write the text of all that is no table in a schema to a private file, flushed.
 
-    Raises RestoreError when it cannot be had whole, OSError when the disk does not take it.
+    A view that refers to what is not there cannot be made anew: the text of such ones goes into a file of their own,
+    :func:`broken_file`, and their names are returned. A schema that is broken is what a restore may be for.
+
+    Raises RestoreError when the rest cannot be had whole, OSError when the disk does not take it.
     """
     client = connection.way.clients.dump
-    splitter = DumpSplitter(lambda part: part.kind in OBJECTS | FRAME)
-    with connection.start(client, structure_options(client, schema)) as child:
+    with connection.start(client, ["--force", *structure_options(client, schema)]) as child:
         text = b"".join(without_sandbox_line(iter(lambda: os.read(child.stdout.fileno(), 1 << 20), b"")))
         code = child.finish(_SILENCE_SECONDS)
-        if code != 0 or b"-- Dump completed" not in text[-200:]:
-            said = in_one_line(said_by(child))
-            raise RestoreError(f"{connection.way}: {client.name} {describe_exit(code)}: {said or 'it said nothing'}")
-    write_atomically(file, splitter.feed(text) + splitter.finish(), 0o600)
+        said = in_one_line(said_by(child))
+    stubs = taken_apart(text, lambda part: part.kind == PLACEHOLDER)
+    whole_views = {name.replace(b"``", b"`").decode(errors="backslashreplace") for name in _STUB.findall(stubs)}
+    reader = DumpReader()
+    reader.feed(text)
+    contents = reader.finish()
+    there = look(connection, schema)
+    views = {thing.name for thing in there.things if thing.kind == "VIEW"} if there is not None else set()
+    stored = sum(thing.kind not in {"VIEW", "TABLE", "SEQUENCE"} for thing in there.things) if there is not None else 0
+    broken = sorted(views - whole_views)  # for them the client cannot tell the columns
+    whole = contents.completed and contents.views == views and sum(contents.stored.values()) == stored
+    if not whole or (code != 0 and not broken):
+        raise RestoreError(f"{connection.way}: {client.name} {describe_exit(code)}: {said or 'it said nothing'}")
+    if broken:
+        lost = taken_apart(text, lambda part: part.kind == VIEW and part.name in broken)
+        write_atomically(broken_file(file), lost, 0o600)
+    kept = taken_apart(text, lambda part: part.kind in OBJECTS | FRAME and part.name not in broken)
+    write_atomically(file, kept, 0o600)
+    return broken
+
+
+def broken_file(objects: Path) -> Path:
+    """Return where the text of views goes that cannot be made anew."""
+    return objects.with_name(f"{objects.name.removesuffix('.objects.sql')}.broken-views.sql")
+
+
+def taken_apart(text: bytes, wanted: Callable[[Part], object]) -> bytes:
+    """Return the parts of a dump's text that are wanted."""
+    splitter = DumpSplitter(lambda part: bool(wanted(part)))
+    return splitter.feed(text) + splitter.finish()
 
 
 def load_objects(connection: Connection, schema: str, text: bytes, *, events_run: bool) -> None:
@@ -107,8 +137,7 @@ def load_objects(connection: Connection, schema: str, text: bytes, *, events_run
 
 def only_events(text: bytes) -> bytes:
     """Return the part of a dump's text that makes the events."""
-    splitter = DumpSplitter(lambda part: part.kind == EVENTS or part.kind in FRAME)
-    return splitter.feed(text) + splitter.finish()
+    return taken_apart(text, lambda part: part.kind == EVENTS or part.kind in FRAME)
 
 
 def exchange(connection: Connection, live: str, new: str, old: str) -> None:
