@@ -178,3 +178,66 @@ def test_an_empty_schema_is_filled_and_one_that_is_not_there_is_made(
         replace(backed, state=replacement.state()).undo()
         assert schemas(server) == others
         assert schema not in others or contents(server, schema) == {}
+
+
+def test_half_a_rename_of_a_server_that_does_not_take_it_whole_is_undone(
+    mysql_backed: Backed, replace: Callable[..., MysqlReplacement]
+) -> None:
+    server, schema = mysql_backed.server, mysql_backed.schema
+    change(mysql_backed)
+    old = contents(server, schema), schemas(server)
+    replacement = replace(mysql_backed)
+    replacement.describe()
+    replacement.prepare()
+    plan = replacement.state()
+    server.sql(f"CREATE DATABASE `{plan['old']}`; DROP TRIGGER `{schema}`.hen_in; DROP TRIGGER `{plan['new']}`.hen_in")
+    server.sql(f"DROP TRIGGER `{plan['new']}`.hen_out; DROP VIEW `{schema}`.`empty`")
+    moved = [(schema, "hen", plan["old"]), (schema, "bytes", plan["old"]), (schema, "select", plan["old"]),
+             (plan["new"], "bytes", schema), (plan["new"], "empty", schema)]  # fmt: skip
+    server.sql("; ".join(f"RENAME TABLE `{a}`.`{table}` TO `{b}`.`{table}`" for a, table, b in moved))
+
+    replace(mysql_backed, state=plan).undo()
+    assert (contents(server, schema), schemas(server)) == old
+
+
+@pytest.mark.parametrize("discard", [False, True], ids=["kept", "discarded"])
+def test_a_server_without_room_beside_it_is_loaded_over(
+    plain: Backed, replace: Callable[..., MysqlReplacement], monkeypatch: pytest.MonkeyPatch, discard: bool
+) -> None:
+    wanted = contents(plain.server, plain.schema)
+    plain.server.sql("DELETE FROM torrents", plain.schema)
+    monkeypatch.setattr("tracker_backup.inplace.mysqlplan.room_needed", lambda *_: 1000)
+    monkeypatch.setattr("tracker_backup.inplace.mysqlplan.free_on_server", lambda *_: 999)
+    replacement = replace(plain, discard=discard)
+    said = replacement.describe()
+    assert "1000 B are needed on the server's disk, and 999 B are free" in said.details[0]
+    assert replacement.irreversible is discard
+    replacement.prepare()
+    replacement.swap()
+    if discard:
+        replacement.swap()  # as after a death: what has begun is carried on
+    replacement.finish()
+    assert contents(plain.server, plain.schema) == wanted
+    assert len(replacement.kept()) == (0 if discard else 1)
+
+    monkeypatch.setattr("tracker_backup.inplace.mysqlplan.room_needed", lambda *_: 10**12)
+    with pytest.raises(RestoreError, match="not enough room on the disk of the server"):
+        replace(plain).describe()
+
+
+def test_a_table_of_another_schema_that_refers_to_it_would_go_with_the_old_one(
+    plain: Backed, replace: Callable[..., MysqlReplacement]
+) -> None:
+    other = f"other_{plain.schema}"
+    plain.server.sql(
+        f"CREATE DATABASE {other}; CREATE TABLE {other}.child (id INT PRIMARY KEY, torrent INT,"
+        f" FOREIGN KEY (torrent) REFERENCES `{plain.schema}`.torrents (id))"
+    )
+    replacement = replace(plain)
+    assert f"{other}.child of another schema refers to it" in replacement.describe().details[0]
+    wanted = contents(plain.server, plain.schema)
+    plain.server.sql("DELETE FROM whitelist; DELETE FROM torrents", plain.schema)
+    replacement.prepare()
+    replacement.swap()
+    assert contents(plain.server, plain.schema) == wanted
+    plain.server.sql(f"DROP DATABASE {other}")
