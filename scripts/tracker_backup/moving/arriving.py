@@ -6,13 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracker_backup.containers.command import (
-    ComposeProject,
-    compose_up,
-    set_restart_policy,
-    stop_containers,
-    wait_until_well,
-)
+from tracker_backup.containers import services
+from tracker_backup.containers.command import ComposeProject, compose_up, require_well, set_restart_policy
 from tracker_backup.containers.standing import standing_of
 from tracker_backup.errors import CheckFailedError, RestoreError, UsageError
 from tracker_backup.moving.images import CARRY, USABLE, look
@@ -34,9 +29,6 @@ if TYPE_CHECKING:
     from tracker_backup.repository.manifest import Manifest
     from tracker_backup.repository.store import Backup
     from tracker_backup.sources.interface import Source
-
-WELL_SECONDS = 300
-"""How long the services may take until they run, and are healthy where they have a health check."""
 
 SERVER_SECONDS = 600
 """A database server makes its files first."""
@@ -140,8 +132,11 @@ class Arriver:
             )
 
     def _place(self, note: Arriving) -> Arriving:
-        names = [artifact.source for artifact in self._manifest.artifacts if artifact.type != "mysql"]
-        put_in_place(self._config, self._backup, names, self._reporter)
+        # Files first: where a backup does not tell a database's owner, it gets that of its directory.
+        for chosen in ("files", "sqlite"):
+            names = [artifact.source for artifact in self._manifest.artifacts if artifact.type == chosen]
+            if names:
+                put_in_place(self._config, self._backup, names, self._reporter)
         return self._done(note, PLACED)
 
     def _load(self, note: Arriving) -> Arriving:
@@ -151,7 +146,7 @@ class Arriver:
         if servers:
             self._reporter.phase("start")
             compose_up(self._deployed.project, servers)
-            wait_until_well(self._deployed.project.directory, servers, SERVER_SECONDS, self._reporter.note)
+            require_well(self._deployed.project.directory, servers, self._reporter.note)
             wait_for_schemas(schemas, SERVER_SECONDS)
         if names:
             put_in_place(self._config, self._backup, names, self._reporter)
@@ -160,13 +155,13 @@ class Arriver:
     def _start(self, note: Arriving, expected: Rows) -> Arrival:
         self._reporter.phase("count")
         found = self._compare(resolve_sources(self._config).sources, expected)
-        services = self._deployed.running
+        running = self._deployed.running
         self._reporter.phase("start")
         # Noted before: whoever comes after a death must not take for stopped what may have been started.
-        self._notebook.write(Arriving(note.backup, STARTED, services))
+        self._notebook.write(Arriving(note.backup, STARTED, running))
         self._notebook.forget(LEAVING_NAME)
-        self._up(services)
-        return Arrival(self._backup.id, services, found, tuple(self._image_notes()))
+        self._up(running)
+        return Arrival(self._backup.id, running, found, tuple(self._image_notes()))
 
     def _compare(self, sources: Sequence[Source], expected: Rows) -> Rows:
         found = count_rows(sources)
@@ -178,9 +173,9 @@ class Arriver:
             )
         return found
 
-    def _up(self, services: Sequence[str]) -> None:
-        compose_up(self._deployed.project, services)
-        wait_until_well(self._deployed.project.directory, services, WELL_SECONDS, self._reporter.note)
+    def _up(self, wanted: Sequence[str]) -> None:
+        compose_up(self._deployed.project, wanted)
+        require_well(self._deployed.project.directory, wanted, self._reporter.note)
 
     def _image_notes(self) -> list[str]:
         return [f"image {each.image}: {each.reason}" for each in look(self._deployed) if each.reason]
@@ -212,5 +207,5 @@ def withdraw(config: Config, *, lose_what_is_new: bool) -> tuple[str, ...]:
         if each.restart in COMES_BACK:
             set_restart_policy(each.container, "no")
     working = [each for each in standing if each.at_work]
-    stop_containers(working)
+    services.stop([each.container for each in working])
     return tuple(each.name for each in working)

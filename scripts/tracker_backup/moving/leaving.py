@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.config.model import MANUAL_JOB, Job, Keep
-from tracker_backup.containers.command import set_restart_policy, start_containers, stop_containers, wait_until_well
+from tracker_backup.containers import services
+from tracker_backup.containers.command import require_well, set_restart_policy
 from tracker_backup.containers.standing import standing_of
 from tracker_backup.errors import RestoreError, SourceError, TrackerBackupError, UsageError
 from tracker_backup.moving.note import ARRIVING_NAME, LEFT, STOPPING, Leaving, Notebook
@@ -142,17 +143,18 @@ class Leaver:
         for container in returning:
             set_restart_policy(container, "no")
         self._reporter.phase("stop")
-        stop_containers([each for each in working if each.service not in outfit.servers])
+        services.stop([each.container for each in working if each.service not in outfit.servers])
         self._start([each for each in outfit.of(note.ran) if each.service in outfit.servers], outfit)
         return note
 
     def _start(self, containers: Sequence[Standing], outfit: Outfit) -> None:
         """Start containers, and wait until they are well; servers until they answer, too."""
-        start_containers([each.container for each in containers if not each.at_work])
-        services = sorted({each.service for each in containers})
-        if services:
-            wait_until_well(outfit.directory, services, WELL_SECONDS, self._reporter.note)
-        outfit.wait_for_servers(set(services), WELL_SECONDS)
+        sleeping = [each.container for each in containers if not each.at_work]
+        names = sorted({each.service for each in containers})
+        if sleeping:
+            services.start(sleeping)
+            require_well(outfit.directory, names, self._reporter.note)
+        outfit.wait_for_servers(set(names), WELL_SECONDS)
 
     def _last_backup(self, outfit: Outfit, note: Leaving) -> Departure:
         sources = resolve_sources(self._config).sources
@@ -170,7 +172,7 @@ class Leaver:
         with self._repository.lock.acquire(job="move", wait_seconds=self._config.max_run_seconds):
             self._repository.keep(manifest.id)
         self._reporter.phase("stop")
-        stop_containers([each for each in standing_of(outfit.directory) if each.at_work])
+        services.stop([each.container for each in standing_of(outfit.directory) if each.at_work])
         left = replace(note, step=LEFT, backup=manifest.id, rows={**rows, **rows_in(manifest)})
         self._notebook.write(left)
         self._notebook.forget(ARRIVING_NAME)
