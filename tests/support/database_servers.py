@@ -74,6 +74,8 @@ class Server:
         self.socket = self._short / "s"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
+        # Its own: MariaDB removes at its start what other servers have in a directory of temporary files.
+        self._temporary = directory / "tmp"
         shutil.copytree(self.image.data, self.data)
 
     @property
@@ -85,12 +87,14 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it takes connections."""
         self._short.mkdir(mode=0o755, exist_ok=True)
+        self._temporary.mkdir(mode=0o700, exist_ok=True)
         first = not (self.data / "root-has-a-password").exists()
         secret = self.data.parent / "init.sql"
         secret.write_text(self._root_statements())
         command = [self.image.program("mysqld" if self.vendor == "mysql" else "mariadbd"), "--no-defaults"]
         command += [f"--datadir={self.data}", f"--socket={self.socket}", "--user=root"]
         command += [f"--port={self.port}", f"--bind-address={self.host}", f"--pid-file={self.data}/pid"]
+        command += [f"--tmpdir={self._temporary}"]
         command += [*OPTIONS, *VENDOR_OPTIONS[self.vendor], *self._options]
         command += [f"--init-file={secret}"] if first else []
         with self.log.open("ab") as log:

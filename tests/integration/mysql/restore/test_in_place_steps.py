@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.mysql_restore import ADMIN, Backed, contents, objects, schemas
+from support.database_servers import Server
+from support.mysql_restore import ADMIN, Backed, backed_up, contents, objects, schemas
 from support.mysql_source import clients
 from tracker_backup.config.load import load_config
 from tracker_backup.errors import RestoreError
@@ -91,10 +92,25 @@ def test_a_swap(backed: Backed, replace: Callable[..., MysqlReplacement]) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cut", ["save", "exchange", "objects", "none"])
+@pytest.mark.parametrize(
+    ("flavour", "cut"),
+    [
+        ("mysql-9.7", "save"),
+        ("mysql-9.7", "exchange"),
+        ("mysql-9.7", "objects"),
+        ("mariadb-10.11", "objects"),
+        ("mariadb-10.11", "none"),
+    ],
+)
 def test_whatever_a_swap_has_done_can_be_undone(
-    backed: Backed, replace: Callable[..., MysqlReplacement], cut: str, monkeypatch: pytest.MonkeyPatch
+    servers: Callable[[str], Server],
+    tmp_path: Path,
+    replace: Callable[..., MysqlReplacement],
+    flavour: str,
+    cut: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    backed = backed_up(servers(flavour), tmp_path, next(NUMBERS))
     server, schema = backed.server, backed.schema
     change(backed)
     old = contents(server, schema), objects(server, schema), schemas(server)
