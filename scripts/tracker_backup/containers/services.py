@@ -37,6 +37,7 @@ _FIELDS = (
     "json .Config.StopTimeout",
     "json .Config.Healthcheck",
     "json .Mounts",
+    "json .HostConfig.AutoRemove",
 )
 _FORMAT = f"[{','.join(f'{{{{{each}}}}}' for each in _FIELDS)}]"
 
@@ -55,7 +56,8 @@ class ServiceContainer:
     """A container of a stack.
 
     `health` is what its health check says (healthy, unhealthy, starting), None where it has none; `stop_seconds` is how
-    long Docker waits for its end, `health_seconds` after how long its health check must have decided.
+    long Docker waits for its end, `health_seconds` after how long its health check must have decided. One that is
+    `passing` was started with `--rm`: once it is stopped it is gone.
     """
 
     id: str
@@ -68,6 +70,7 @@ class ServiceContainer:
     stop_seconds: int = _STOP_SECONDS
     health_seconds: float = 0.0
     binds: tuple[Bind, ...] = ()
+    passing: bool = False
 
     @property
     def at_work(self) -> bool:
@@ -231,6 +234,7 @@ def _container(  # noqa: PLR0913, PLR0917 - in the order of the format
     stop_timeout: int | None,
     health_check: dict[str, Any] | None,
     mounts: list[dict[str, Any]] | None,
+    passing: bool,  # noqa: FBT001 - in the order of the format
 ) -> tuple[str, ServiceContainer]:
     binds = tuple(
         Bind(mount["Source"], mount["Destination"], not mount["RW"]) for mount in mounts or [] if mount.get("Source")
@@ -246,6 +250,7 @@ def _container(  # noqa: PLR0913, PLR0917 - in the order of the format
         stop_seconds=_STOP_SECONDS if stop_timeout is None else stop_timeout,
         health_seconds=_health_seconds(health_check or {}),
         binds=binds,
+        passing=passing,
     )
 
 

@@ -129,9 +129,19 @@ class Engine:
         done.kept = kept
 
     def _at_work(self) -> list[ServiceContainer]:
-        """Return the containers that use any of it and run."""
+        """Return the containers that use any of it and run.
+
+        Raises RestoreError for one that could not be started again.
+        """
         using = {container.id: container for each in self._replacements for container in each.users()}
-        return [container for container in using.values() if container.at_work]
+        at_work = [container for container in using.values() if container.at_work]
+        passing = [container.name for container in at_work if container.passing]
+        if passing:
+            raise RestoreError(
+                f"{', '.join(passing)} would be gone once stopped: it was started with --rm",
+                hint=f"end it yourself, then try again: docker stop {' '.join(passing)}",
+            )
+        return at_work
 
     def _swap(self) -> None:
         for each in self._replacements:
@@ -174,6 +184,8 @@ class Engine:
 
     def _back_out(self, error: BaseException) -> None:
         """Undo what was done, and start what was stopped; whatever keeps us from that is told with the error."""
+        if self._step == steps.FINISH:
+            return  # all is in place; what could not be removed the next start of anything removes
         if self._step == steps.START and self._irreversible():
             raise RestoreError(
                 f"{error}; what was there before is deleted, so the restored data stay",

@@ -156,7 +156,7 @@ class SqliteReplacement:
         with self.live.open("rb") as file:
             header = file.read(_HEADER_BYTES)
         wal = len(header) == _HEADER_BYTES and header_facts(header)["wal_mode"]
-        if wal and self._places.file_mount:
+        if wal and (self._places.file_mount or any(each.single_mount(str(self.live)) for each in self.users())):
             raise RestoreError(
                 f"{self.live} is in WAL mode, and its container sees this single file only: it keeps a -wal inside, "
                 "which would be applied to the restored database and ruin it",

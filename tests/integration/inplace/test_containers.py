@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from support.engine import TrackerContainer, docker
+from support.engine import IMAGE, TrackerContainer, docker
 from support.inplace_world import OWNER, dress, expect_whole, kept, left_over, mark
 from support.program import Installation, wait_until
 from support.tracker_standin import build_database, check_invariant
@@ -185,4 +186,85 @@ def test_a_signal_undoes_it(installation: Installation, start_container: Start, 
     tracker.expect_writes()
     assert tracker.stop()["failed"] == 0
     assert expect_whole(installation.database) == "new"
+    assert left_over(installation) == []
+
+
+@pytest.fixture
+def file_mounted(installation: Installation, engine: None) -> Iterator[Callable[[], str]]:
+    """Return what starts a container that has mounted the single file, and returns its name."""
+    name = f"tracker-backup-test-{os.getpid()}-file"
+
+    def start() -> str:
+        labels = ("service=tracker", f"project.working_dir={installation.data}")
+        options = [word for label in labels for word in ("--label", f"com.docker.compose.{label}")]
+        options += ["--volume", "/usr:/usr:ro", "--volume", f"{installation.database}:/tmp/tracker.db"]
+        command = ["/usr/bin/sleep", "1000"]
+        docker("run", "--detach", "--name", name, "--network", "none", "--stop-timeout", "1", *options, IMAGE, *command)
+        return name
+
+    yield start
+    docker("rm", "--force", name, check=False)
+
+
+def test_a_container_with_the_single_file_sees_the_restored_one(
+    installation: Installation, file_mounted: Callable[[], str]
+) -> None:
+    installation.database.unlink()
+    build_database(installation.database, mib=0.1, journal_mode="delete")
+    mark(installation.database, "old")
+    installation.back_up()
+    mark(installation.database, "new")
+    name = file_mounted()
+
+    done = restore(installation)
+
+    assert done.returncode == 0, done.stderr
+    look = "import sqlite3; print(sqlite3.connect('/tmp/tracker.db').execute('SELECT name FROM mark').fetchone()[0])"
+    assert docker("exec", name, "/usr/bin/python3", "-c", look) == "old"
+
+
+def test_a_journal_that_only_the_container_can_see_would_ruin_it(
+    installation: Installation, file_mounted: Callable[[], str]
+) -> None:
+    installation.database.unlink()
+    build_database(installation.database, mib=0.1, journal_mode="delete")
+    mark(installation.database, "old")
+    installation.back_up()
+    mark(installation.database, "new")
+    name = file_mounted()
+    docker("exec", name, "/usr/bin/touch", "/tmp/tracker.db-journal")
+
+    done = restore(installation)
+
+    assert done.returncode == 1
+    assert "/tmp/tracker.db-journal" in done.stderr
+    assert docker("inspect", "--format", "{{.State.Running}}", name) == "true"
+    assert expect_whole(installation.database) == "new"
+    assert left_over(installation) == []
+
+
+def test_in_wal_mode_behind_a_mount_of_the_single_file_it_is_refused(
+    installation: Installation, file_mounted: Callable[[], str]
+) -> None:
+    mark(installation.database, "new")
+    installation.back_up()
+    file_mounted()
+
+    done = restore(installation)
+
+    assert done.returncode == 1
+    assert "mount the database's directory" in done.stderr
+    assert left_over(installation) == []
+
+
+def test_what_would_be_gone_once_stopped_is_not_stopped(installation: Installation, start_container: Start) -> None:
+    mark(installation.database, "new")
+    installation.back_up()
+    tracker = start_container("--rm", write=False)
+
+    done = restore(installation)
+
+    assert done.returncode == 1
+    assert f"docker stop {tracker.name}" in done.stderr
+    assert tracker.state() == "running"
     assert left_over(installation) == []

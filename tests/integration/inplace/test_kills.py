@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -231,3 +232,25 @@ def test_the_crontab_s_entry_after_a_boot_finishes_it(installation: Installation
     assert expect_whole(installation.database) == "two"
     assert dress(installation.database) == OWNER
     assert "undid the restore of tracker" in installation.log.read_text()
+
+
+@needs_root
+def test_without_an_engine_what_was_left_is_told_and_stays_noted(installation: Installation) -> None:
+    """Every command still does what it is for."""
+    first, _ = two_backups(installation)
+    assert die_at(installation, 20, first)
+    note = installation.directory / "state" / "restoring.json"
+    noted = json.loads(note.read_text())
+    note.write_text(json.dumps({**noted, "stopped": [{"id": "0123456789ab", "name": "tracker-1", "well": True}]}))
+    no_engine = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh")
+
+    done = installation.run("list", wrap=no_engine)
+
+    assert done.returncode == 0
+    assert "cannot be cleared up after" in done.stderr
+    assert note.exists()
+
+    note.write_text(json.dumps(noted))
+    assert "undid the restore of tracker" in installation.run("list").stderr
+    assert left_over(installation) == []
+    assert expect_whole(installation.database) == "two"

@@ -28,6 +28,7 @@ def printed(**changes: Any) -> str:
         "stop": None,
         "check": None,
         "mounts": [{"Source": "/opt/torrust/data", "Destination": "/data", "RW": True}, {"Destination": "/tmp"}],
+        "passing": False,
     }
     return json.dumps(list({**facts, **changes}.values())) + "\n"
 
@@ -39,6 +40,7 @@ def test_a_container_is_read() -> None:
     assert container.name == "tracker-1"
     assert container.stop_seconds == 90
     assert container.health == "healthy"
+    assert not container.passing
     assert container.binds == (Bind("/opt/torrust/data", "/data"),)
 
 
