@@ -185,7 +185,7 @@ def test_what_leaves_no_old_one_is_carried_on_by_the_next_start(installation: In
 
 
 @pytest.mark.parametrize(
-    "times", [pytest.param(3, id="3-times"), pytest.param(60, marks=pytest.mark.slow, id="60-times")]
+    "times", [pytest.param(3, id="3-times"), pytest.param(15, marks=pytest.mark.slow, id="15-times")]
 )
 def test_killed_at_any_time_while_a_tracker_writes(
     installation: Installation, start_container: Start, times: int

@@ -164,6 +164,12 @@ class TestLeaving:
     def test_what_is_no_file(self, kind: str) -> None:
         assert left(FACTS, f"{STACK}/x", kind) == (f"a {kind}", PATTERN)
 
+    def test_what_a_restore_in_place_has_replaced(self) -> None:
+        reason = ("what a restore in place has replaced, or is about to put there", PATTERN)
+        assert left(FACTS, f"{STACK}/data/pre-restore-20261123T030000Z-daily-2", DIRECTORY) == reason
+        assert left(FACTS, f"{STACK}/data/.tracker.db.restoring-20261123T030000Z-daily") == reason
+        assert left(FACTS, f"{STACK}/data/pre-restore-notes") is None
+
     def test_what_an_older_backup_has_left(self) -> None:
         assert left(FACTS, f"{STACK}/storage/backup/daily", DIRECTORY) == ("what an older backup has left", LISTED)
         assert left(FACTS, f"{STACK}/storage/backup/etc", DIRECTORY) is None
