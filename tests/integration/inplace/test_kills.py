@@ -78,7 +78,9 @@ def seen(database: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in database.parent.glob(f"{database.name}*")}
 
 
-@pytest.mark.parametrize("kind", ["whole", "broken", "missing"])
+@pytest.mark.parametrize(
+    "kind", ["whole", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("broken", "missing"))]
+)
 @pytest.mark.parametrize(
     "share", [pytest.param(0.12, id="some"), pytest.param(1.0, marks=pytest.mark.slow, id="every-instant")]
 )
