@@ -93,6 +93,8 @@ class Server:
         command += [f"--port={self.port}", f"--bind-address={self.host}", f"--pid-file={self.data}/pid"]
         command += [*OPTIONS, *VENDOR_OPTIONS[self.vendor], *self._options]
         command += [f"--init-file={secret}"] if first else []
+        # A test run that is killed leaves no server behind.
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

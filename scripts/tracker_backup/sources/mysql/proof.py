@@ -167,7 +167,8 @@ def _require_program(identity: Identity, no_image: str) -> None:
     flavour = MARIADB if "mariadb" in said.lower().replace(path.lower(), "") else MYSQL
     version = said.partition(" Ver ")[2].strip()
     if flavour != identity.flavour or version_numbers(version)[:2] < identity.numbers[:2]:
+        number = version.split("-")[0].split()[0] if version else "of unknown version"
         raise NoProofError(
-            f"this host's {path} is {flavour} {version.split('-')[0].split()[0] if version else 'of unknown version'}, "
+            f"{no_image}, and this host's {path} is {flavour} {number}, "
             f"and the server is {identity.flavour} {identity.version}"
         )
