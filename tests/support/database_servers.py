@@ -97,6 +97,8 @@ class Server:
         command += [f"--tmpdir={self._temporary}"]
         command += [*OPTIONS, *VENDOR_OPTIONS[self.vendor], *self._options]
         command += [f"--init-file={secret}"] if first else []
+        # A test run that is killed leaves no server behind.
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -4,13 +4,16 @@
 
 Each round tries every way once, one after the other, so that what else the machine does meets all of them. Printed are
 the least and the median seconds of each, the least as a multiple of the client's alone, and the CPU seconds of the
-server and of everything else: on few cores it is those that decide.
+server and of everything else: on few cores it is those that decide. With `--apart` server and client share the first
+core and all else has the second, which shows whether what is behind the client keeps up with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import shlex
 import subprocess
 import tempfile
 import time
@@ -20,7 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from support.database_servers import ALL, Server, client, running
-from support.mysql_program import MysqlInstallation, installation_for, least_user
+from support.mysql_program import MysqlInstallation, least_user
 from support.mysql_source import connection
 from support.mysql_world import tracker_schema
 from tracker_backup.sources.mysql.dump import dump_options
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("flavour", choices=ALL, nargs="?", default="mysql-9.7")
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--apart", action="store_true")
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(dir="/var/tmp") as directory,
@@ -52,7 +56,13 @@ def main() -> None:
     ):
         tracker_schema(server, SCHEMA, rows=arguments.rows)
         least_user(server, SCHEMA, SCHEMA)
-        ways = ways_of(server, Path(directory))
+        programs = Path(directory, "programs")
+        _link_clients(server, programs, apart=arguments.apart)
+        if arguments.apart:
+            command = ["taskset", "--all-tasks", "--cpu-list", "--pid", "0", str(server.pid)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            os.sched_setaffinity(0, {1})
+        ways = ways_of(server, Path(directory), programs)
         found: dict[str, list[Measured]] = {name: [] for name in ways}
         for _ in range(arguments.rounds):
             for name, run in ways.items():
@@ -65,11 +75,11 @@ def main() -> None:
         print(f"{name:32} {seconds} {least.server:7.2f} {least.others:7.2f}")
 
 
-def ways_of(server: Server, directory: Path) -> dict[str, Callable[[], float | None]]:
+def ways_of(server: Server, directory: Path, programs: Path) -> dict[str, Callable[[], float | None]]:
     """Return what is compared; each returns its seconds, or None where all of it is to be measured."""
-    command = [*client(server.flavour).dump, f"--defaults-file={server.option_file()}"]
+    command = [str(programs / Path(client(server.flavour).dump[0]).name), f"--defaults-file={server.option_file()}"]
     command += dump_options(connection(server).way.clients.dump, SCHEMA, locking=False)
-    program = installation_for(server, directory / "host", check="quick")
+    program = MysqlInstallation(directory / "host", programs, check="quick")
     program.dump(server, SCHEMA, SCHEMA, socket=str(server.socket))
     packed = directory / "packed"
 
@@ -89,6 +99,19 @@ def ways_of(server: Server, directory: Path) -> dict[str, Callable[[], float | N
         "| gzip": lambda: piped("gzip"),
         OURS: lambda: ours(program),
     }
+
+
+def _link_clients(server: Server, directory: Path, *, apart: bool) -> None:
+    """Put the clients into a directory; apart from everything else, the one that dumps runs on the first core."""
+    directory.mkdir()
+    found = client(server.flavour)
+    for file in found.directory.iterdir():
+        (directory / file.name).symlink_to(file)
+    if apart:
+        dump = directory / Path(found.dump[0]).name
+        dump.unlink()
+        dump.write_text(f'#!/bin/sh\nexec taskset --cpu-list 0 {shlex.quote(found.dump[0])} "$@"\n')
+        dump.chmod(0o755)
 
 
 def ours(program: MysqlInstallation) -> float:

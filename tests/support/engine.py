@@ -37,7 +37,17 @@ def running_engine(directory: Path) -> Iterator[None]:
     if engine_answers():
         yield
         return
-    command = ["dockerd", "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")]
+    # A test run that is killed leaves no engine behind: TERM, so that it ends its containers.
+    command = [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        "dockerd",
+        "--data-root",
+        str(directory / "data"),
+        "--exec-root",
+        str(directory / "exec"),
+    ]
     command += ["--pidfile", str(directory / "pid")]
     command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--host", "unix:///var/run/docker.sock"]
     with (directory / "log").open("wb") as log:

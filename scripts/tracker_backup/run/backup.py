@@ -161,7 +161,7 @@ class BackupRun:
                 if done.artifact.method in COPYING:
                     self._note_rate(source, None)
                 if done.damage is None:
-                    self._tell_unverified(done.artifact)
+                    self._tell_unchecked(done.artifact)
                     harvest.good.append(done.artifact)
                     continue
                 incoming.reject(done.artifact.file)
@@ -181,10 +181,15 @@ class BackupRun:
         except OSError as error:
             self._reporter.warn(f"the rate of {source.name}'s copy cannot be noted: {error.strerror}: {error.filename}")
 
-    def _tell_unverified(self, artifact: Artifact) -> None:
+    def _tell_unchecked(self, artifact: Artifact) -> None:
+        """Say which checks could not tell; where none could, it is worth a warning."""
         if not artifact.good:
             said = "; ".join(artifact.checks[0]["messages"])
             self._reporter.warn(f"{artifact.source}: this host cannot check it, so it is unverified: {said}")
+            return
+        for check in artifact.checks:
+            if check["ok"] is None:
+                self._reporter.note(f"{artifact.source}: {check['check']} {'; '.join(check['messages'])}")
 
     def _full_check(self, source: Source, history: History) -> bool:
         if self._config.check == "auto":

@@ -23,7 +23,8 @@ from tracker_backup.sources.mysql.checksums import (
     parse_sum,
     sum_statement,
 )
-from tracker_backup.sources.mysql.proof import Evidence, gather_evidence
+from tracker_backup.sources.mysql.inventory import count_kinds
+from tracker_backup.sources.mysql.proof import Evidence, Wanted, gather_evidence
 from tracker_backup.sources.mysql.restorecheck import RestoreCheck
 from tracker_backup.sources.mysql.trial import Kind
 from tracker_backup.system import process
@@ -53,7 +54,7 @@ def dump(server: Server) -> bytes:
 @pytest.fixture(scope="module")
 def evidence(server: Server) -> Evidence:
     asked = connection(server)
-    found = gather_evidence(asked, Kind("MariaDB", None), SCHEMA, {})
+    found = gather_evidence(asked, Wanted(Kind("MariaDB", None), SCHEMA, "CHARACTER SET utf8mb4"), {})
     tables = by_table(asked.query(columns_statement(SCHEMA))[0])
     answers = asked.query(SESSION, *(sum_statement(SCHEMA, name, columns) for name, columns in tables.items()))[1:]
     sums = {name: parse_sum(rows) for name, rows in zip(tables, answers, strict=True)}
@@ -105,6 +106,18 @@ def test_without_sums_the_rows_of_the_dump_count(evidence: Evidence, dump: bytes
     bad = check(replace(weaker, rows={**evidence.rows, "egg": 9}), dump, tmp_path / "second")
     assert bad.ok is False
     assert bad.messages == ("restored, table egg: 2 rows instead of 9",)
+
+
+def test_without_an_inventory_the_numbers_of_objects_count(evidence: Evidence, dump: bytes, tmp_path: Path):
+    counted = count_kinds(evidence.inventory or frozenset())
+    assert counted == {"table": 10, "view": 3, "trigger": 2, "procedure": 1, "function": 1, "event": 1}
+    stored = replace(evidence, inventory=None, objects=counted)
+    good = check(stored, dump, tmp_path)
+    assert good.ok is True, good.messages
+    (tmp_path / "second").mkdir()
+    bad = check(replace(stored, objects={**counted, "trigger": 3}), dump, tmp_path / "second")
+    assert bad.ok is False
+    assert bad.messages[0].startswith("restored, objects: ")
 
 
 def test_a_server_that_does_not_start_says_nothing_about_the_dump(evidence: Evidence, dump: bytes, tmp_path: Path):

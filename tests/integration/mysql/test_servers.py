@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from support.database_servers import ALL, client, running
+from support.program import ROOT, is_running, wait_until
 
 
 @pytest.mark.parametrize("flavour", ALL)
@@ -23,6 +27,27 @@ def test_a_server_of_each_flavour_starts_dies_and_comes_back(flavour: str, tmp_p
         pid = server.pid
     assert not Path(f"/proc/{pid}").exists()
     assert not server.socket.parent.exists()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from support.database_servers import running
+with running("mariadb-10.11", Path(sys.argv[1])) as server:
+    print(server.pid, flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_a_server_dies_with_the_tests_that_are_killed(tmp_path: Path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "scripts")])}
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "server")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout is not None
+        pid = int(holder.stdout.readline())
+        assert is_running(pid)
+        holder.kill()
+    wait_until(lambda: not is_running(pid), lambda: f"{pid} lives on")
 
 
 @pytest.mark.parametrize("flavour", ALL)

@@ -61,6 +61,16 @@ def test_without_a_server_program_it_is_said(tmp_path: Path):
         pass
 
 
+@pytest.mark.usefixtures("engine")
+def test_an_image_that_is_gone_is_not_fetched(tmp_path: Path):
+    kind = Kind("MySQL", f"sha256:{'0' * 64}")
+    with (
+        pytest.raises(TrialError, match=r"[Uu]nable to find image|[Nn]o such image"),
+        trial_server(kind, tmp_path / "trial", "tests"),
+    ):
+        pass
+
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from tracker_backup.sources.interface import CheckResult
 from tracker_backup.sources.mysql.dumptext import DumpContents, DumpReader
-from tracker_backup.system.files import opened_for_reading
 
 QUICK = "quick"
-_BLOCK_BYTES = 1024 * 1024
 
 
 class DumpCheck:
@@ -40,26 +36,6 @@ class DumpCheck:
         if self._objects is not None and count_objects(contents) != self._objects:
             problems.append(f"objects: {count_objects(contents)} instead of {self._objects}")
         return _result(contents, problems, self._began)
-
-
-class FileCheck:
-    """Checks a dump that lies in a file; `facts` are those of the manifest, as far as they are known."""
-
-    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
-        """Keep the path; it is read when the result is wanted."""
-        self._path = path
-        self._facts = facts
-
-    def abandon(self) -> None:
-        """Nothing runs."""
-
-    def result(self) -> CheckResult:
-        """Read the file and say whether it is a whole dump, and that one."""
-        check = DumpCheck(self._facts.get("rows"), self._facts.get("objects"))
-        with opened_for_reading(self._path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
-            while block := file.read(_BLOCK_BYTES):
-                check.feed(block)
-        return check.result()
 
 
 def count_objects(contents: DumpContents) -> dict[str, int]:

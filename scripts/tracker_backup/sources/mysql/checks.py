@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from tracker_backup.sources.interface import CheckResult, CopyContext
+from tracker_backup.sources.interface import CheckResult
 from tracker_backup.sources.mysql.check import DumpCheck
-from tracker_backup.sources.mysql.proof import Evidence
-from tracker_backup.sources.mysql.prover import owner_of
 from tracker_backup.sources.mysql.restorecheck import RESTORE, RestoreCheck
-
-_DIRECTORY = "trial"
 
 
 class DumpChecks:
     """Feeds one stream to both."""
 
-    def __init__(
-        self,
-        quick: DumpCheck,
-        evidence: Evidence | None = None,
-        why_not: str | None = None,
-        context: CopyContext | None = None,
-    ) -> None:
-        """Start the throw-away server, where there is evidence; `why_not` says why there is none though it is due."""
+    def __init__(self, quick: DumpCheck, restore: RestoreCheck | None = None, why_not: str | None = None) -> None:
+        """Take checks that have begun; `why_not` says why there is no restore check although one is wanted."""
         self._quick = quick
+        self._restore = restore
         self._why_not = why_not
-        self._restore: RestoreCheck | None = None
-        if evidence is not None and context is not None:
-            self._restore = RestoreCheck(evidence, context.directory / _DIRECTORY, owner_of(context))
 
     def feed(self, block: bytes) -> None:
         """Take the next block."""

@@ -9,16 +9,19 @@ from typing import Any
 
 from tracker_backup.errors import SourceError, TrackerBackupError
 from tracker_backup.sources.interface import CopyContext, Forecast, Sink, Source, Taken
-from tracker_backup.sources.mysql.check import DumpCheck, FileCheck, count_objects
+from tracker_backup.sources.mysql.check import DumpCheck, count_objects
 from tracker_backup.sources.mysql.checks import DumpChecks
 from tracker_backup.sources.mysql.compare import absent
 from tracker_backup.sources.mysql.dump import Dumped, run_dump
 from tracker_backup.sources.mysql.facts import Facts, gather
 from tracker_backup.sources.mysql.prepare import Prepared, prepare
 from tracker_backup.sources.mysql.proof import Evidence
-from tracker_backup.sources.mysql.prover import Prover, sweep_left
+from tracker_backup.sources.mysql.prover import Prover, owner_of, sweep_left
+from tracker_backup.sources.mysql.recheck import FileCheck
+from tracker_backup.sources.mysql.restorecheck import RestoreCheck
 
 DUMP = "dump"
+_TRIAL = "trial"
 _TRIES = 3
 _CHANGED = "Error 1412"  # "Table definition has changed, please retry transaction"
 _ASSUMED_BYTES_PER_SECOND = 40 * 1024**2
@@ -77,18 +80,21 @@ class MysqlDriver:
         quick = DumpCheck(taken.engine["rows"], taken.engine["objects"])
         if not isinstance(taken, TakenSchema):
             return DumpChecks(quick)
-        return DumpChecks(quick, taken.evidence, taken.why_no_proof, context)
+        restore = None
+        if taken.evidence is not None:
+            restore = RestoreCheck(taken.evidence, context.directory / _TRIAL, owner_of(context))
+        return DumpChecks(quick, restore, taken.why_no_proof)
 
     def start_check(
         self,
         path: Path,
         *,
-        full: bool,  # noqa: ARG002 - one check only
+        full: bool,
         low_priority: bool,  # noqa: ARG002 - it runs in this process
         facts: Mapping[str, Any] | None = None,
     ) -> FileCheck:
-        """Start to read a dump that was unpacked into a file, and compare it with what was counted when it was made."""
-        return FileCheck(path, facts or {})
+        """Start to read a dump that was unpacked into a file; with `full` it is tried on a throw-away server too."""
+        return FileCheck(path, facts or {}, full=full)
 
     def forecast(self, source: Source, context: CopyContext) -> Forecast:
         """Return what a dump would cost now, and change nothing."""
@@ -176,6 +182,7 @@ def _taken(
             "collation": facts.collation,
             "bytes": facts.bytes + facts.index_bytes,
             **_sums(evidence),
+            "trial": prover.stored(),
         },
     )
 

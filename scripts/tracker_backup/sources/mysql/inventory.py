@@ -55,6 +55,7 @@ _STATEMENTS = {
         " FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {name}"
     ),
 }
+_COUNTED = frozenset({"table", "view", "trigger", "routine", "event"})
 _MOST_NAMED = 5
 
 
@@ -75,6 +76,16 @@ def differences(expected: Inventory, found: Inventory) -> list[str]:
     said += [f"{what} should not be there" for what in sorted(new - lost)]
     said += [f"{what} is another" for what in sorted(lost & new)]
     return said[:_MOST_NAMED] + ([f"and {len(said) - _MOST_NAMED} more"] if len(said) > _MOST_NAMED else [])
+
+
+def count_kinds(things: Inventory) -> dict[str, int]:
+    """Return how many objects of each kind there are, kinds as they are counted in a dump."""
+    counted: dict[str, int] = {}
+    for kind, _, *rest in things:
+        if kind in _COUNTED:
+            name = rest[0].lower() if kind == "routine" else kind
+            counted[name] = counted.get(name, 0) + 1
+    return counted
 
 
 def _named(things: Inventory) -> set[str]:

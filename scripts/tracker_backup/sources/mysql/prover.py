@@ -6,12 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from tracker_backup.errors import CommandError, TrackerBackupError
 from tracker_backup.sources.interface import CopyContext
 from tracker_backup.sources.mysql.facts import Facts
-from tracker_backup.sources.mysql.proof import Evidence, NoProofError, choose_server, gather_evidence
-from tracker_backup.sources.mysql.trial import Kind, sweep
+from tracker_backup.sources.mysql.proof import Evidence, NoProofError, Wanted, gather_evidence, require_here, wanted_by
+from tracker_backup.sources.mysql.trial import sweep
 from tracker_backup.sources.mysql.ways import Connection
 from tracker_backup.sources.mysql.witness import Witness
 
@@ -32,27 +33,31 @@ class Prover:
     """For one source of one run; `why_not` says why there will be no restore check although one is wanted."""
 
     def __init__(self, connection: Connection, facts: Facts, schema: str, context: CopyContext) -> None:
-        """Find out whether there can be one; nothing is asked of the server where none is wanted."""
+        """Find out whether there can be one; what a server must be is asked in any case, for a later check."""
         self.why_not: str | None = None
         self.stall_seconds = 0.0
         self._connection = connection
         self._schema = schema
         self._deadline = context.deadline
         self._witness: Witness | None = None
-        self._kind: Kind | None = None
-        if context.full_check:
-            try:
-                self._kind = choose_server(connection, facts, schema, context.directory, facts.bytes)
-            except NoProofError as error:
-                self.why_not = error.why
-            except TrackerBackupError as error:
-                self.why_not = error.message
+        self._wanted: Wanted | None = None
+        self._never: str | None = None
+        self._due = False
+        try:
+            self._wanted = wanted_by(connection, facts, schema)
+            if context.full_check:
+                require_here(self._wanted.kind, facts.identity, context.directory, facts.bytes)
+                self._due = True
+        except NoProofError as error:
+            self._without(error.why, full_check=context.full_check)
+        except TrackerBackupError as error:
+            self._without(error.message, full_check=context.full_check)
 
     @contextmanager
     def watching(self, facts: Facts) -> Iterator[Callable[[], None] | None]:
         """Hold the tables still until what is yielded is called; the dump is made inside of the block."""
         self._witness = None
-        if self._kind is None:
+        if not self._due:
             yield None
             return
         with Witness(self._connection, self._schema, facts) as witness:
@@ -66,11 +71,27 @@ class Prover:
 
     def evidence(self, rows: Mapping[str, int]) -> Evidence | None:
         """Return what the dump is compared with, None where it cannot be; `rows` are those that were counted in it."""
-        if self._kind is None or self._witness is None:
+        if not self._due or self._wanted is None or self._witness is None:
             return None
         try:
-            found = gather_evidence(self._connection, self._kind, self._schema, rows)
+            found = gather_evidence(self._connection, self._wanted, rows)
         except TrackerBackupError as error:
             self.why_not = error.message
             return None
         return replace(found, sums=self._witness.sums, why_not=self._witness.why_not)
+
+    def stored(self) -> dict[str, Any]:
+        """Return what the manifest keeps, so that the dump can be tried again when its source is gone."""
+        if self._wanted is None:
+            return {"why_not": self._never}
+        kept = self._wanted.to_json()
+        if self._witness is not None and self._witness.sums is not None:
+            kept["sums"] = {table: [each.rows, each.digest] for table, each in self._witness.sums.items()}
+        return kept
+
+    def _without(self, why: str, *, full_check: bool) -> None:
+        """Remember why there is no restore check now, or, where the server could not be described, ever."""
+        if full_check:
+            self.why_not = why
+        if self._wanted is None:
+            self._never = why

@@ -97,7 +97,7 @@ class RestoreCheck:
             sums = self._sums(self._server)
         except CommandError as error:
             return self._open_question(f"the throw-away server cannot be asked: {error.message}")
-        problems = inventory.differences(self._evidence.inventory, found) + self._compare(sums)
+        problems = self._structure(found) + self._compare(sums)
         if problems:
             return self._said(ok=False, messages=tuple(f"restored, {problem}" for problem in problems))
         said = f"ok; loaded, {sum(each.rows for each in sums.values())} rows in {len(sums)} tables compared with "
@@ -109,6 +109,14 @@ class RestoreCheck:
         statements = [sum_statement(schema, table, columns) for table, columns in tables.items()]
         answers = server.query(SESSION, *statements, seconds=_SUM_SECONDS)[1:]
         return {table: parse_sum(rows) for table, rows in zip(tables, answers, strict=True)}
+
+    def _structure(self, found: inventory.Inventory) -> list[str]:
+        """Return what differs in structure; a stored backup has kept the numbers of its objects only."""
+        if self._evidence.inventory is not None:
+            return inventory.differences(self._evidence.inventory, found)
+        expected = {kind: count for kind, count in (self._evidence.objects or {}).items() if count}
+        counted = inventory.count_kinds(found)
+        return [] if counted == expected else [f"objects: {counted} instead of {expected}"]
 
     def _compare(self, found: dict[str, Sum]) -> list[str]:
         if self._evidence.sums is not None:

@@ -169,6 +169,19 @@ def sweep(owner: str) -> None:
         run([docker_program(), "rm", "--force", "--volumes", identifier], timeout_seconds=_STOP_SECONDS)
 
 
+def has_image(identifier: str) -> bool:
+    """Return whether an image is on this host.
+
+    Raises CommandError where Docker cannot be asked.
+    """
+    told = run(
+        [docker_program(), "image", "inspect", "--format", "{{.Id}}", identifier],
+        timeout_seconds=_STOP_SECONDS,
+        check=False,
+    )
+    return told.exit_code == 0
+
+
 def _process(kind: Kind, directory: Path, stack: contextlib.ExitStack) -> TrialServer:
     # The path of a socket has at most 107 bytes, and that of a staging directory may have more.
     socket = Path(stack.enter_context(TemporaryDirectory(prefix="tracker-backup-")), "socket")

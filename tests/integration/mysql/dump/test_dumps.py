@@ -6,8 +6,6 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from support.database_servers import Server
 from support.mysql_program import installation_for, least_user
 from support.mysql_world import everything_schema, tracker_schema
@@ -65,15 +63,6 @@ def test_restored_it_is_a_script_for_another_schema(world: World, tmp_path: Path
     ]  # fmt: skip
 
 
-def test_verify_full_reads_the_dump(world: World) -> None:
-    world.program.back_up()
-
-    done = world.program.run("verify", "--latest", "--full")
-
-    assert done.returncode == 0, done.stderr
-    assert "quick ok; 4 rows in 2 tables" in done.stdout
-
-
 def test_doctor_says_how_the_server_is_reached(world: World) -> None:
     found = world.program.examined()
 
@@ -114,11 +103,11 @@ def test_a_row_of_64_mebibytes(mysql: Server, tmp_path: Path) -> None:
     assert artifact["raw_bytes"] > 192 * 1024**2
 
 
-@pytest.mark.slow
-def test_four_million_rows(server: Server, tmp_path: Path) -> None:
-    tracker_schema(server, "millions", rows=4_000_000)
-    least_user(server, "millions", "millions")
-    program = installation_for(server, tmp_path / "host")
-    program.dump(server, "millions", "millions")
+def test_many_rows(mariadb: Server, tmp_path: Path) -> None:
+    """As this client writes them; four million as MySQL's does are in test_large.py, and proven there."""
+    tracker_schema(mariadb, "many", rows=400_000)
+    least_user(mariadb, "many", "many")
+    program = installation_for(mariadb, tmp_path / "host", check="quick")
+    program.dump(mariadb, "many", "many")
 
-    assert program.back_up()["artifacts"][0]["engine"]["rows"]["torrents"] == 4_000_000
+    assert program.back_up()["artifacts"][0]["engine"]["rows"]["torrents"] == 400_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -23,45 +24,67 @@ CREATE TABLE torrents (id INT PRIMARY KEY AUTO_INCREMENT, info_hash VARCHAR(40) 
 INSERT INTO torrents (info_hash) VALUES ('one'), ('two');
 CREATE TABLE zzz (id INT PRIMARY KEY);
 """
-Start = Callable[..., DatabaseContainer]
+# What default-mysql-client installs there: the very packages that these are made of.
+DEBIAN_12, DEBIAN_13 = "mariadb-10.11", "mariadb-11.8"
+NUMBER = itertools.count()
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
-    return write_stack(tmp_path / "stack", CANARY)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(engine: None) -> Iterator[None]:
     with internal_network():
         yield
 
 
-@pytest.fixture
-def start(stack: Path, network: None) -> Iterator[Start]:
-    """Return what starts the stack's server; it is removed in the end."""
-    started: list[DatabaseContainer] = []
-
-    def start(flavour: str = "mysql-9.7", *, network: bool = False) -> DatabaseContainer:
-        made = database_of(flavour, stack, CANARY, name=f"tracker-backup-test-{os.getpid()}", network=network)
-        made.remove()
-        started.append(made)
+@contextmanager
+def started(flavour: str, stack: Path, *, network: bool) -> Iterator[DatabaseContainer]:
+    """Run the stack's server as long as the block lasts."""
+    name = f"tracker-backup-test-{os.getpid()}-{next(NUMBER)}"
+    made = database_of(flavour, stack, CANARY, name=name, network=network)
+    made.remove()
+    try:
         made.start("--skip-name-resolve")  # as the images have it
         made.sql(TABLES, SCHEMA)
-        return made
+        yield made
+    finally:
+        made.remove()
 
-    yield start
-    for container in started:
-        container.remove()
+
+def program_for(stack: Path, directory: Path, host: str = DEBIAN_12) -> MysqlInstallation:
+    """Return the program on a host that has MariaDB's client, as Debian's default-mysql-client is."""
+    programs = client(host).directory
+    return MysqlInstallation(
+        directory, programs, stack=str(stack), sources=None, files={"enabled": False}, check="quick"
+    )
+
+
+@pytest.fixture(scope="module")
+def mysql_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_stack(tmp_path_factory.mktemp("shared") / "stack", CANARY)
+
+
+@pytest.fixture(scope="module")
+def database(mysql_stack: Path, network: None) -> Iterator[DatabaseContainer]:
+    """Return MySQL in a network, for all tests that leave it as it is."""
+    with started("mysql-9.7", mysql_stack, network=True) as made:
+        yield made
 
 
 @pytest.fixture
-def program(stack: Path, tmp_path: Path) -> MysqlInstallation:
-    """Return the program on a host that has MariaDB's client, as Debian's default-mysql-client is."""
-    programs = client("mariadb-10.11").directory
-    return MysqlInstallation(
-        tmp_path / "host", programs, stack=str(stack), sources=None, files={"enabled": False}, check="quick"
-    )
+def program(mysql_stack: Path, database: DatabaseContainer, tmp_path: Path) -> MysqlInstallation:
+    """Return the program for the stack of `database`."""
+    return program_for(mysql_stack, tmp_path / "host")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Return a stack whose server does not run yet."""
+    return write_stack(tmp_path / "stack", CANARY)
+
+
+@pytest.fixture
+def own(stack: Path, tmp_path: Path) -> MysqlInstallation:
+    """Return the program for `stack`."""
+    return program_for(stack, tmp_path / "host")
 
 
 @contextmanager
@@ -85,11 +108,12 @@ def wait_until_dumping(database: DatabaseContainer) -> None:
     wait_until(lambda: any(WAITING in row for row in database.sql("SHOW PROCESSLIST")), database.log)
 
 
-def test_a_stack_as_in_production_is_found_and_dumped_from_inside(program: MysqlInstallation, start: Start) -> None:
-    start()
-
-    (source,) = json.loads(program.run("discover", "--json").stdout)
-    (artifact,) = program.back_up()["artifacts"]
+def test_a_stack_as_in_production_is_found_and_dumped_from_inside(
+    own: MysqlInstallation, stack: Path, engine: None
+) -> None:
+    with started("mysql-9.7", stack, network=False):
+        (source,) = json.loads(own.run("discover", "--json").stdout)
+        (artifact,) = own.back_up()["artifacts"]
 
     assert (source["type"], source["schema"], source["service"]) == ("mysql", SCHEMA, "tracker")
     assert "inside the container" in source["reach"]
@@ -99,82 +123,102 @@ def test_a_stack_as_in_production_is_found_and_dumped_from_inside(program: Mysql
     assert artifact["state"] == "verified"
 
 
-def test_a_mariadb_server_is_dumped_by_the_host_s_own_client(program: MysqlInstallation, start: Start) -> None:
-    database = start("mariadb-10.11", network=True)
-    done = program.run("--now")
-    assert done.returncode == 0, done.stderr
-    (artifact,) = program.manifests()[0]["artifacts"]
+def test_a_mariadb_server_is_dumped_by_the_host_s_own_client(stack: Path, tmp_path: Path, network: None) -> None:
+    with started("mariadb-10.11", stack, network=True) as database:
+        for host in (DEBIAN_12, DEBIAN_13):
+            program = program_for(stack, tmp_path / host, host)
+            (artifact,) = program.back_up()["artifacts"]
+            assert artifact["engine"]["reach"] == f"host: container address {database.address}:3306"
+            assert artifact["engine"]["client"].startswith(f"mariadb-dump {host.removeprefix('mariadb-')}")
 
-    assert artifact["engine"]["reach"] == f"host: container address {database.address}:3306", done.stderr
-    assert artifact["engine"]["client"].startswith("mariadb-dump 10.11")
 
-
+@pytest.mark.parametrize("host", [DEBIAN_12, DEBIAN_13])
 def test_the_host_s_client_of_another_flavour_is_passed_over_and_the_reason_said(
-    program: MysqlInstallation, start: Start
+    mysql_stack: Path, database: DatabaseContainer, tmp_path: Path, host: str
 ) -> None:
-    start(network=True)
+    program = program_for(mysql_stack, tmp_path / "host", host)
     done = program.run("--now")
     assert done.returncode == 0, done.stderr
     (doctors,) = [item for item in program.examined() if item["what"].startswith("tracker:")]
     for said in (done.stderr, doctors["remedy"]):
-        assert "passed over: mariadb-dump 10.11" in said
+        assert f"passed over: mariadb-dump {host.removeprefix('mariadb-')}" in said
         assert "the server is MySQL, and this is MariaDB's client" in said
     assert program.manifests()[0]["artifacts"][0]["engine"]["client"].startswith("mysqldump 9.7")
 
 
+def test_a_stored_dump_of_a_container_is_tried_on_its_image_while_that_is_there(program: MysqlInstallation) -> None:
+    file = program.repository / program.back_up()["id"] / "manifest.json"
+    tried = program.run("verify", "--latest", "--full").stdout
+    manifest = json.loads(file.read_text())
+    gone = f"sha256:{'0' * 64}"
+    manifest["artifacts"][0]["engine"]["trial"]["image"] = gone
+    file.write_text(json.dumps(manifest))
+
+    done = program.run("verify", "--latest", "--full")
+
+    assert "checksums agree, restore ok; loaded, 2 rows in 2 tables" in tried
+    assert done.returncode == 0, done.stderr
+    assert f"quick ok; 2 rows in 2 tables; restore not tried: the image {gone} is not on this host, and" in done.stdout
+
+
 @pytest.mark.parametrize(("reach", "begins"), [("exec", "exec: "), ("host", "host: container address ")])
-def test_one_way_can_be_forced(program: MysqlInstallation, start: Start, reach: str, begins: str) -> None:
-    start(network=True)
+def test_one_way_can_be_forced(program: MysqlInstallation, reach: str, begins: str) -> None:
     program.configure(mysql_reach=reach)
 
     assert program.back_up()["artifacts"][0]["engine"]["reach"].startswith(begins)
 
 
-def test_the_host_s_client_cannot_dump_generated_columns_of_mysql(program: MysqlInstallation, start: Start) -> None:
-    database = start(network=True)
+def test_the_host_s_client_cannot_dump_generated_columns_of_mysql(
+    program: MysqlInstallation, database: DatabaseContainer
+) -> None:
     database.sql("CREATE TABLE made (a INT PRIMARY KEY, b INT GENERATED ALWAYS AS (a * 2))", SCHEMA)
     program.configure(mysql_reach="host")
-
-    assert (
-        "MariaDB's client writes generated columns of MySQL such that they cannot be loaded: made" in program.refusal()
-    )
-
-
-def test_a_server_that_is_stopped(program: MysqlInstallation, start: Start) -> None:
-    database = start()
-    docker("stop", database.name)
-
     said = program.refusal()
+    database.sql("DROP TABLE made", SCHEMA)
+
+    assert "MariaDB's client writes generated columns of MySQL such that they cannot be loaded: made" in said
+
+
+def test_a_server_that_is_stopped(own: MysqlInstallation, stack: Path, engine: None) -> None:
+    with started("mariadb-10.11", stack, network=False) as database:
+        docker("stop", database.name)
+        said = own.refusal()
     assert "service mysql has no running container" in said
     assert "(exited)" in said
 
 
-def test_a_server_that_was_never_made_is_pending(program: MysqlInstallation) -> None:
-    done = program.run("--now")
+def test_a_server_that_was_never_made_is_pending(own: MysqlInstallation, engine: None) -> None:
+    done = own.run("--now")
 
     assert done.returncode == 3, done.stderr
     assert "service mysql has no running container" in done.stderr
-    assert program.manifests() == []
+    assert own.manifests() == []
 
 
 @pytest.mark.parametrize("reach", ["exec", "host"])
-@pytest.mark.parametrize("end", ["kill", "rm"])
+@pytest.mark.parametrize("end", ["kill", "rm", "recreate"])
 def test_a_container_that_goes_away_in_the_midst_of_a_dump(
-    program: MysqlInstallation, start: Start, reach: str, end: str
+    own: MysqlInstallation, stack: Path, network: None, reach: str, end: str
 ) -> None:
-    database = start(network=True)
-    program.configure(mysql_reach=reach, mysql_max_wait_seconds=4)
-    with held(database), program.start("--now") as running:
-        wait_until_dumping(database)
-        docker(end, *(["--force"] if end == "rm" else []), database.name)
-        assert running.wait() == 1, running.said()
-    assert "its container was stopped or removed" in running.said()
-    assert program.manifests() == []
-    assert program.left_over() == []
+    own.configure(mysql_reach=reach, mysql_max_wait_seconds=4)
+    with started("mariadb-10.11", stack, network=True) as database:
+        with held(database), own.start("--now") as running:
+            wait_until_dumping(database)
+            if end == "kill":
+                docker("kill", database.name)
+            else:
+                docker("rm", "--force", database.name)
+            if end == "recreate":  # under the same name, as Compose does it
+                database.start("--skip-name-resolve")
+            assert running.wait() == 1, running.said()
+        assert "its container was stopped or removed" in running.said()
+        assert own.manifests() == []
+        assert own.left_over() == []
 
 
-def test_a_run_that_is_ended_ends_the_client_inside_the_container(program: MysqlInstallation, start: Start) -> None:
-    database = start()
+def test_a_run_that_is_ended_ends_the_client_inside_the_container(
+    program: MysqlInstallation, database: DatabaseContainer
+) -> None:
     with held(database), program.start("--now") as running:
         wait_until_dumping(database)
         running.signal(15)
@@ -182,8 +226,7 @@ def test_a_run_that_is_ended_ends_the_client_inside_the_container(program: Mysql
         wait_until(lambda: "mysqldump" not in docker("top", database.name), lambda: docker("top", database.name))
 
 
-def test_the_password_is_seen_in_no_process_of_ours(program: MysqlInstallation, start: Start) -> None:
-    database = start()
+def test_the_password_is_seen_in_no_process_of_ours(program: MysqlInstallation, database: DatabaseContainer) -> None:
     with held(database) as release, program.start("--now", "-v") as running:
         wait_until_dumping(database)
         lines = docker("top", database.name, "-eo", "pid,args").splitlines()

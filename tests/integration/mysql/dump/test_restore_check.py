@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,56 @@ def test_a_host_without_a_server_says_so_and_is_content_with_the_quick_check(mys
     restore = artifact["checks"][1]
     assert restore["ok"] is None
     assert "not tried: the server runs in no container here, and this host has no mysqld" in restore["messages"][0]
+    verified = program.run("verify", "--latest", "--full")
+    assert verified.returncode == 0, verified.stderr
+    assert "quick ok; 11 rows in 4 tables; restore not tried: the server runs in no container here" in verified.stdout
     assert "there is no weekly restore check: the server runs in no container here" in program.run("doctor").stdout
+
+
+def test_what_is_stored_is_tried_again_when_its_source_is_gone(server: Server, tmp_path: Path):
+    everything_schema(server, "again", only=True, old_engine=False)
+    locking_user(server, "again", "again")
+    program = installation_for(server, tmp_path / "host", check="full")
+    program.dump(server, "again", "again")
+    program.back_up()
+    server.sql("DROP DATABASE again; DROP USER again")
+
+    done = program.run("verify", "--latest", "--full")
+
+    assert done.returncode == 0, done.stderr
+    assert "checksums agree, restore ok; loaded, " in done.stdout
+    assert STRONG in done.stdout
+    assert program.left_over() == []
+
+
+def test_what_was_stored_without_a_restore_check_is_compared_with_its_own_rows(mysql: Server, tmp_path: Path):
+    tracker_schema(mysql, "later", rows=10)
+    locking_user(mysql, "later", "later")
+    program = installation_for(mysql, tmp_path / "host", check="quick")
+    program.dump(mysql, "later", "later")
+    program.back_up()
+
+    said = program.run("verify", "--latest", "--full").stdout
+
+    assert "restore ok; loaded, 11 rows in 4 tables compared with the rows that were counted in the dump only" in said
+    assert "because the backup was made without a restore check" in said
+
+
+def test_what_is_stored_and_is_not_what_it_was_is_damaged(mysql: Server, tmp_path: Path):
+    """As if the sums of that time and the dump had parted: the file itself is whole."""
+    tracker_schema(mysql, "parted", rows=10)
+    locking_user(mysql, "parted", "parted")
+    program = installation_for(mysql, tmp_path / "host", check="full")
+    program.dump(mysql, "parted", "parted")
+    file = program.repository / program.back_up()["id"] / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["artifacts"][0]["engine"]["trial"]["sums"]["torrents"] = [10, "7"]
+    file.write_text(json.dumps(manifest))
+
+    done = program.run("verify", "--latest", "--full")
+
+    assert done.returncode == 5
+    assert "restore: restored, table torrents: 10 rows, but not the same ones" in done.stderr
 
 
 def test_of_itself_it_is_done_once_a_week(mysql: Server, tmp_path: Path):
