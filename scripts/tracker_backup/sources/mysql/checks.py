@@ -26,7 +26,8 @@ class DumpChecks:
         self._why_not = why_not
         self._restore: RestoreCheck | None = None
         if evidence is not None and context is not None:
-            self._restore = RestoreCheck(evidence, context.directory / _DIRECTORY, owner_of(context))
+            place = context.directory / _DIRECTORY
+            self._restore = RestoreCheck(evidence, place, owner_of(context), deadline=context.deadline)
 
     def feed(self, block: bytes) -> None:
         """Take the next block."""

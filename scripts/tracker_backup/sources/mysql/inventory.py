@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from tracker_backup.sources.mysql.facts import sql_text
 
@@ -56,6 +57,8 @@ _STATEMENTS = {
     ),
 }
 _MOST_NAMED = 5
+_ZONES = timedelta(hours=15)
+"""Events stand in time zones of their own: more than this no clock is ahead of another."""
 
 
 def inventory_statements(schema: str) -> list[str]:
@@ -68,6 +71,12 @@ def parse_inventory(answers: Sequence[Sequence[tuple[str, ...]]]) -> Inventory:
     return frozenset((kind, *row) for kind, rows in zip(_STATEMENTS, answers, strict=True) for row in rows)
 
 
+def without_past_events(things: Inventory, now: datetime) -> Inventory:
+    """Return an inventory without the events whose last time has passed: a server drops those as they are made."""
+    latest = f"{now + _ZONES:%Y-%m-%d %H:%M:%S}"
+    return frozenset(thing for thing in things if not (thing[0] == "event" and _last_time(thing) < latest))
+
+
 def differences(expected: Inventory, found: Inventory) -> list[str]:
     """Return what differs, a phrase for each thing, not too many; `expected` is the source's, `found` the restored."""
     lost, new = _named(expected - found), _named(found - expected)
@@ -75,6 +84,11 @@ def differences(expected: Inventory, found: Inventory) -> list[str]:
     said += [f"{what} should not be there" for what in sorted(new - lost)]
     said += [f"{what} is another" for what in sorted(lost & new)]
     return said[:_MOST_NAMED] + ([f"and {len(said) - _MOST_NAMED} more"] if len(said) > _MOST_NAMED else [])
+
+
+def _last_time(event: tuple[str, ...]) -> str:
+    *_, ends, at, _definer = event
+    return at or ends or "never"
 
 
 def _named(things: Inventory) -> set[str]:

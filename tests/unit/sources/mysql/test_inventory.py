@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tracker_backup.sources.mysql.inventory import differences, inventory_statements, parse_inventory
+from datetime import UTC, datetime
+
+from tracker_backup.sources.mysql.inventory import (
+    differences,
+    inventory_statements,
+    parse_inventory,
+    without_past_events,
+)
 
 
 def test_every_kind_is_asked_for_and_read():
@@ -30,3 +37,13 @@ def test_not_too_many_are_named():
         *(f"table t{number} is not there" for number in range(5)),
         "and 4 more",
     ]
+
+
+def test_events_whose_last_time_has_passed_do_not_count():
+    def event(name: str, ends: str = "", at: str = "") -> tuple[str, ...]:
+        return ("event", name, "sum", "RECURRING", "1", "DAY", "2020-01-01 00:00:00", ends, at, "root@%")
+
+    passed = {event("ended", ends="2026-03-01 11:59:59"), event("once", at="2026-03-01 11:59:59")}
+    to_come = {event("daily"), event("until", ends="2026-03-03 00:00:00"), event("then", at="2026-03-03 00:00:00")}
+    things = frozenset({("table", "a", "x"), *passed, *to_come})
+    assert things - without_past_events(things, datetime(2026, 3, 1, 12, tzinfo=UTC)) == passed
