@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def dump(server: Server) -> bytes:
-    command = [*client(FLAVOUR).dump, f"--defaults-file={server.option_file()}", "--routines", "--events", "--hex-blob"]
-    return subprocess.run([*command, "--single-transaction", SCHEMA], capture_output=True, check=True).stdout
+    return dumped(server, SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,11 @@ def evidence(server: Server) -> Evidence:
     answers = asked.query(SESSION, *(sum_statement(SCHEMA, name, columns) for name, columns in tables.items()))[1:]
     sums = {name: parse_sum(rows) for name, rows in zip(tables, answers, strict=True)}
     return replace(found, sums=sums, rows={name: each.rows for name, each in sums.items()})
+
+
+def dumped(server: Server, schema: str) -> bytes:
+    command = [*client(FLAVOUR).dump, f"--defaults-file={server.option_file()}", "--routines", "--events", "--hex-blob"]
+    return subprocess.run([*command, "--single-transaction", schema], capture_output=True, check=True).stdout
 
 
 def check(evidence: Evidence, dump: bytes, directory: Path) -> CheckResult:
@@ -125,6 +132,40 @@ def test_a_server_that_does_not_start_says_nothing_about_the_dump(evidence: Evid
     result = check(broken, dump, tmp_path)
     assert result.ok is None
     assert "no-such-option" in result.messages[0]
+
+
+def test_a_schema_that_needs_another_one_says_nothing_about_the_dump(server: Server, tmp_path: Path):
+    server.sql("CREATE DATABASE other; CREATE TABLE other.t (id INT)")
+    server.sql(
+        "CREATE DATABASE two; USE two; CREATE TABLE mine (id INT); CREATE VIEW both_of AS SELECT o.id FROM other.t o"
+    )
+    found = gather_evidence(connection(server), Kind("MariaDB", None), "two", {})
+    result = check(found, dumped(server, "two"), tmp_path)
+    assert result.ok is None
+    assert "needs another schema, which a throw-away server does not have: ERROR 1146" in result.messages[0]
+
+
+def test_an_event_whose_time_has_passed_is_not_missed(server: Server, tmp_path: Path):
+    server.sql("CREATE DATABASE past; CREATE TABLE past.t (id INT)")
+    server.sql("CREATE EVENT once ON SCHEDULE AT NOW() + INTERVAL 1 SECOND DO SELECT 1", "past")
+    found = gather_evidence(connection(server), Kind("MariaDB", None), "past", {})
+    assert [each[1] for each in found.inventory if each[0] == "event"] == ["once"]  # nothing runs it, or drops it
+    passed = "SELECT MAX(EXECUTE_AT) < NOW() FROM information_schema.EVENTS WHERE EVENT_SCHEMA = 'past'"
+    wait_until(lambda: server.sql(passed) == [["1"]], lambda: "the event is still to come")
+    result = check(found, dumped(server, "past"), tmp_path)
+    assert result.ok is True, result.messages
+
+
+def test_a_server_that_stands_still_is_given_up_in_time(evidence: Evidence, dump: bytes, tmp_path: Path):
+    running_check = RestoreCheck(evidence, tmp_path / "trial", "tests", deadline=time.monotonic() + 30)
+    pid = int((tmp_path / "trial" / "pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(300):
+        running_check.feed(dump)
+    result = running_check.result()
+    assert result.ok is None
+    assert "the run's time (max_run_seconds) was over" in result.messages[0]
+    wait_until(lambda: not processes_with(str(tmp_path / "trial")), lambda: "something of the server lives on")
 
 
 def test_a_server_that_dies_says_nothing_about_the_dump(evidence: Evidence, dump: bytes, tmp_path: Path):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from tracker_backup.errors import CommandError, DeadlineError, SourceError
 from tracker_backup.sources.interface import CopyContext, Sink
 from tracker_backup.sources.mysql.clients import Client
+from tracker_backup.sources.mysql.dumpparts import without_schema_name
 from tracker_backup.sources.mysql.dumptext import DumpContents, DumpReader, without_sandbox_line
 from tracker_backup.sources.mysql.ways import Connection, ServerRefusalError, in_one_line, said_by
 from tracker_backup.system.stream import Child, describe_exit, widen_pipe
@@ -89,7 +90,7 @@ def run_dump(
     reader, done = DumpReader(), 0
     waiting = on_first_table
     with connection.start(client, dump_options(client, schema, locking=locking)) as child:
-        for block in without_sandbox_line(_blocks(child, connection, context)):
+        for block in without_schema_name(without_sandbox_line(_blocks(child, connection, context))):
             sink.write(block)
             reader.feed(block)
             done += len(block)
@@ -97,7 +98,7 @@ def run_dump(
             if waiting is not None and reader.contents.rows:
                 waiting()
                 waiting = None
-            _hold_back(done, began, context.rate_limit_bytes_per_second)
+            _hold_back(done, began, context)
         if waiting is not None:
             waiting()
         _require_success(child, connection)
@@ -115,6 +116,8 @@ def _blocks(child: Child, connection: Connection, context: CopyContext) -> Itera
     poll.register(descriptor, select.POLLIN | select.POLLHUP)
     heard = looked = time.monotonic()
     while True:
+        if time.monotonic() > context.deadline:
+            raise DeadlineError(f"{connection.way}: the dump did not end within the run's time (max_run_seconds)")
         if poll.poll(1000):
             block = os.read(descriptor, _BLOCK_BYTES)
             if not block:
@@ -125,8 +128,6 @@ def _blocks(child: Child, connection: Connection, context: CopyContext) -> Itera
                 time.sleep(_NAP_SECONDS)
             continue
         now = time.monotonic()
-        if now > context.deadline:
-            raise DeadlineError(f"{connection.way}: the dump did not end within the run's time (max_run_seconds)")
         if now - looked >= min(_LOOK_SECONDS, context.max_silence_seconds / 2):
             _require_server(connection, now - heard)
             looked = time.monotonic()
@@ -193,6 +194,8 @@ def _is_there(connection: Connection) -> bool:
     return True
 
 
-def _hold_back(done: int, began: float, bytes_per_second: float) -> None:
-    if bytes_per_second:
-        time.sleep(max(0.0, done / bytes_per_second - (time.monotonic() - began)))
+def _hold_back(done: int, began: float, context: CopyContext) -> None:
+    if context.rate_limit_bytes_per_second:
+        now = time.monotonic()
+        ahead = done / context.rate_limit_bytes_per_second - (now - began)
+        time.sleep(max(0.0, min(ahead, context.deadline - now)))

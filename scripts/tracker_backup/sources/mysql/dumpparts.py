@@ -1,5 +1,8 @@
 """Take a dump's text apart: tables, their rows, triggers, views, routines, events; so that some of them can be loaded.
 
+Both clients change the schema's default collation around each trigger, routine and event that was made under another
+one, and name the schema that was dumped. That name is taken out: loaded elsewhere, it would change the live schema.
+
 Both clients write a heading before each part. Headings count at the beginning of a statement only, never within a
 trigger's text; rows are passed over at once up to the line that ends them, which no value can hold, since line breaks
 in values are escaped.
@@ -8,7 +11,7 @@ in values are escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 HEAD, TABLE, ROWS, TRIGGERS, SEQUENCE = "head", "table", "rows", "triggers", "sequence"
@@ -29,10 +32,11 @@ _HEADINGS = (
     (ROUTINES, re.compile(rb"-- Dumping routines for database ")),
 )
 _FOOT = b"/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE"
-_TRIGGERS = b"/*!50003 "
+_TRIGGERS = (b"/*!50003 ", b"ALTER DATABASE ")
 _ROWS_BEGIN = b"LOCK TABLES "
 _ROWS_END = b"\nUNLOCK TABLES;\n"
 _DELIMITER = b"DELIMITER "
+_DEFAULTS = re.compile(rb"(ALTER DATABASE )`(?:[^`]|``)+` (?=CHARACTER SET \w+ COLLATE \w+ ;)")
 _DEFINER = re.compile(
     rb"^(?:/\*!\d+ CREATE\*/ )?(?:/\*!\d+ |CREATE )DEFINER=([`\"])((?:(?!\1).|\1\1)*)\1@\1((?:(?!\1).|\1\1)*)\1",
     re.MULTILINE,
@@ -67,7 +71,7 @@ class DumpSplitter:
         self._at_statement = True
 
     def feed(self, block: bytes) -> bytes:
-        """Take the next block and return what is wanted of the text up to here."""
+        """Take the next block and return what is wanted of the text up to here, without the schema's name."""
         block, self._rest = self._rest + block, b""
         kept: list[bytes] = []
         position = 0
@@ -99,8 +103,10 @@ class DumpSplitter:
             self._rest = block[position:]
             return len(block)
         line = block[position:end]
-        if self._at_statement and self._delimiter == b";":
-            self._look(line)
+        if self._at_statement:
+            if self._delimiter == b";":
+                self._look(line)
+            line = _DEFAULTS.sub(rb"\1", line) if line.startswith(b"ALTER ") else line
         if self._keep:
             changed = self._part.kind == EVENTS and not self._events_run
             kept.append(events_disabled(line) if changed else line)
@@ -123,6 +129,16 @@ class DumpSplitter:
             self._in_rows = True
         if part is not self._part:
             self._part, self._keep = part, self._wanted(part)
+
+
+def without_schema_name(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass a dump on such that no statement in it names the schema that it came from."""
+    splitter = DumpSplitter(lambda _: True)
+    for block in blocks:
+        if text := splitter.feed(block):
+            yield text
+    if text := splitter.finish():
+        yield text
 
 
 def definers(objects: bytes) -> frozenset[tuple[str, str]]:

@@ -10,8 +10,8 @@ from tracker_backup.sources.mysql.rowcount import RowCounter
 
 _NAME = rb"`((?:[^`]|``)+)`"
 _TABLE = re.compile(rb"CREATE (?:TABLE|SEQUENCE) (?:IF NOT EXISTS )?" + _NAME)
-_VIEW = re.compile(rb"/\*!50001 (?:CREATE )?VIEW " + _NAME + rb" AS ")
-_INSERT = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \([^()]*\))? VALUES(?=[ \n])")
+_VIEW = re.compile(rb"/\*!50001 (?:CREATE )?VIEW " + _NAME + rb"(?: \((?:`[^`]*`,?)+\))? AS ")
+_INSERT = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:[^`)]|`[^`]*`)*\))? VALUES(?=[ \n])")
 _STORED = re.compile(
     rb"(?:/\*M?!\d+ )?CREATE\b(?:\s|/\*M?!\d+|\*/|OR REPLACE|AGGREGATE"
     rb"|DEFINER\s*=\s*(?:`(?:[^`]|``)*`|[^\s`@]+)(?:@(?:`(?:[^`]|``)*`|[^\s`]+))?)*"

@@ -22,6 +22,7 @@ _SHOW_CREATE_ROUTINE_SINCE = (11, 3)  # https://mariadb.com/kb/en/grant/
 _SHOW_ROUTINE_SINCE = (8, 0, 20)  # https://dev.mysql.com/doc/refman/8.0/en/privileges-provided.html
 _NAME = r"(\*|`(?:[^`]|``)*`)"
 _GRANT = re.compile(rf"(GRANT|REVOKE) (.+?) ON (?:TABLE )?{_NAME}\.{_NAME} (?:TO|FROM) ", re.DOTALL)
+_WILDCARD = re.compile(r"(?:\\.|[^%_\\])*[%_]", re.DOTALL)
 _PARENTHESES = re.compile(r"\([^)]*\)")
 
 
@@ -42,9 +43,10 @@ def missing(facts: Facts, schema: str, *, locking: bool = False) -> list[str]:
     account = _account(facts.identity.account)
     wanted = (*NEEDED, LOCKING) if locking else NEEDED
     lacking = [privilege for privilege in wanted if not _covers(grants, privilege, schema)]
-    statements = [f"GRANT {', '.join(lacking)} ON {_quoted(schema)}.* TO {account};"] if lacking else []
+    places = _counting(grants, schema) or [schema]
+    statements = [f"GRANT {', '.join(lacking)} ON {_quoted(name)}.* TO {account};" for name in places if lacking]
     if not _routines_readable(facts, grants, schema):
-        statements.append(f"GRANT {_routine_privilege(facts, schema)} TO {account};")
+        statements += [f"GRANT {privilege} TO {account};" for privilege in _routine_privileges(facts, places)]
     return statements
 
 
@@ -82,24 +84,41 @@ def _routines_readable(facts: Facts, grants: Sequence[_Grant], schema: str) -> b
     return seen and not facts.unreadable
 
 
-def _routine_privilege(facts: Facts, schema: str) -> str:
+def _routine_privileges(facts: Facts, places: Sequence[str]) -> list[str]:
     numbers = facts.identity.numbers
     if facts.identity.flavour == MARIADB:
         newer = numbers >= _SHOW_CREATE_ROUTINE_SINCE
-        return f"SHOW CREATE ROUTINE ON {_quoted(schema)}.*" if newer else "SELECT ON `mysql`.`proc`"
-    return "SHOW_ROUTINE ON *.*" if numbers >= _SHOW_ROUTINE_SINCE else "SELECT ON *.*"
+        return (
+            [f"SHOW CREATE ROUTINE ON {_quoted(name)}.*" for name in places] if newer else ["SELECT ON `mysql`.`proc`"]
+        )
+    return ["SHOW_ROUTINE ON *.*" if numbers >= _SHOW_ROUTINE_SINCE else "SELECT ON *.*"]
 
 
-def _covers(grants: Iterable[_Grant], privilege: str, schema: str, table: str | None = None) -> bool:
+def _covers(grants: Sequence[_Grant], privilege: str, schema: str, table: str | None = None) -> bool:
     """Return whether a privilege is had on the whole schema, or on the one table."""
-    objects = {"*"} if table is None else {"*", table}
-    applying = [
-        grant for grant in grants
-        if grant.has(privilege) and grant.object in objects and (grant.schema == "*" or _matches(grant.schema, schema))
-    ]  # fmt: skip
-    if any(grant.revoked and grant.schema != "*" for grant in applying):  # a partial revoke of a global grant
-        return any(not grant.revoked and grant.schema != "*" for grant in applying)
-    return any(not grant.revoked for grant in applying)
+    having = [
+        grant for grant in grants if grant.has(privilege) and (grant.schema == "*" or _matches(grant.schema, schema))
+    ]
+    if table is not None and any(grant.object == table for grant in having):
+        return True
+    on_schema = [grant for grant in having if not grant.revoked and grant.object == "*"]
+    counting = _counting(grants, schema)
+    if counting and set(counting) <= {grant.schema for grant in on_schema}:
+        return True
+    if any(grant.revoked and grant.schema != "*" for grant in having):  # a partial revoke of a global grant
+        return False
+    return any(grant.schema == "*" and not grant.revoked for grant in having)
+
+
+def _counting(grants: Iterable[_Grant], schema: str) -> list[str]:
+    """Return the names whose grants count: of several that fit a schema a server takes one only, and adds nothing up.
+
+    That is the one without wildcards. Which of several with wildcards it takes differs, so all of them count.
+    https://dev.mysql.com/doc/refman/8.4/en/request-access.html
+    """
+    given = [grant.schema for grant in grants if grant.schema != "*" and grant.object == "*" and not grant.revoked]
+    names = list(dict.fromkeys(name for name in given if _matches(name, schema)))
+    return [name for name in names if _WILDCARD.match(name) is None] or names
 
 
 def _parse(line: str) -> _Grant | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +17,10 @@ from tracker_backup.sources.mysql.proof import Evidence, NoProofError, Wanted, g
 from tracker_backup.sources.mysql.trial import sweep
 from tracker_backup.sources.mysql.ways import Connection
 from tracker_backup.sources.mysql.witness import Witness
+
+_TOO_MANY = re.compile(r"\b(?:1040|1203|1226)\b")
+"""Too many connections: of all, of a user, of a user by his own limit."""
+_PARTING_SECONDS = 1.0  # until a server has noticed that they are gone
 
 
 def owner_of(context: CopyContext) -> str:
@@ -60,14 +66,24 @@ class Prover:
         if not self._due:
             yield None
             return
-        with Witness(self._connection, self._schema, facts) as witness:
-            try:
+        witness = Witness(self._connection, self._schema, facts)
+        try:
+            with witness:
                 yield witness.release
-                witness.collect(self._deadline)
-            finally:
                 witness.release()
-                self.stall_seconds += witness.stall_seconds
+                witness.collect(self._deadline)
+        finally:
+            self.stall_seconds += witness.stall_seconds
         self._witness = witness
+
+    def stood_in_the_way(self, failure: str) -> bool:
+        """Return whether a dump failed for want of a connection; those of the check are let go then."""
+        if not self._due or _TOO_MANY.search(failure) is None:
+            return False
+        self.why_not = f"two more connections than the dump's were too many: {failure}"
+        self._due, self._witness = False, None
+        time.sleep(_PARTING_SECONDS)
+        return True
 
     def evidence(self, rows: Mapping[str, int]) -> Evidence | None:
         """Return what the dump is compared with, None where it cannot be; `rows` are those that were counted in it."""

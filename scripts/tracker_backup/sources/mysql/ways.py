@@ -124,7 +124,7 @@ class Connection:
 
         Raises ServerRefusalError with what the client said.
         """
-        marked = "".join(f"SELECT '{_MARK}'; {statement};\n" for statement in statements)
+        marked = _PLAIN_SQL + "".join(f"SELECT '{_MARK}'; {statement};\n" for statement in statements)
         arguments = ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
         arguments += [f"--connect-timeout={_CONNECT_SECONDS}", f"--execute={marked}"]
         with self.start(self.way.clients.query, arguments) as child, _killed_after(seconds, child) as expired:
@@ -133,7 +133,6 @@ class Connection:
             if expired.is_set():
                 raise ServerRefusalError(f"no answer within {seconds:.0f} s", self.way)
             if code != 0:
-                in_one_line(said_by(child)) or f"{self.way.clients.query.name} {describe_exit(code)}"
                 raise ServerRefusalError(
                     in_one_line(said_by(child)) or f"{self.way.clients.query.name} {describe_exit(code)}", self.way
                 )
@@ -150,6 +149,8 @@ class ServerRefusalError(SourceError):
 
 
 _MARK = "tracker-backup-answer"
+_PLAIN_SQL = "SET SESSION sql_mode = '';\n"
+"""How a server was set up must not show in its answers: with ANSI_QUOTES, SHOW GRANTS quotes names differently."""
 _DECODED = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 
 

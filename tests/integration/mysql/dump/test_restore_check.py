@@ -55,6 +55,20 @@ def test_without_the_right_to_lock_it_is_compared_with_the_dump_alone(server: Se
     assert "LOCK TABLES" in restore["messages"][0] or "denied" in restore["messages"][0]
 
 
+def test_a_user_who_may_not_connect_thrice_costs_the_check_and_not_the_dump(mysql: Server, tmp_path: Path):
+    tracker_schema(mysql, "twice", rows=10)
+    locking_user(mysql, "twice", "twice")
+    mysql.sql("ALTER USER twice@'%' WITH MAX_USER_CONNECTIONS 2")
+    program = installation_for(mysql, tmp_path / "host", check="full")
+    program.dump(mysql, "twice", "twice")
+    (artifact,) = program.back_up()["artifacts"]
+    assert artifact["state"] == "verified"
+    assert artifact["engine"]["rows"]["torrents"] == 10
+    restore = artifact["checks"][1]
+    assert restore["ok"] is None
+    assert "two more connections than the dump's were too many" in restore["messages"][0]
+
+
 def test_a_host_without_a_server_says_so_and_is_content_with_the_quick_check(mysql: Server, tmp_path: Path):
     tracker_schema(mysql, "noserver", rows=10)
     locking_user(mysql, "noserver", "noserver")

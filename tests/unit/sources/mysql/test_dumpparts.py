@@ -16,6 +16,7 @@ from tracker_backup.sources.mysql.dumpparts import (
     Part,
     definers,
     events_disabled,
+    without_schema_name,
 )  # fmt: skip
 
 DUMP = rb"""-- MySQL dump 10.13
@@ -112,3 +113,38 @@ def test_events_are_switched_off_whatever_they_are_called() -> None:
     assert b"`ON COMPLETION PRESERVE ENABLE`" in text
     assert split(lambda _: True).count(b"DISABLE") == 0
     assert events_disabled(text) == text
+
+
+CONVERTED = rb"""-- Dumping data for table `one`
+--
+LOCK TABLES `one` WRITE;
+INSERT INTO `one` VALUES ('\nALTER DATABASE `live` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;\n');
+UNLOCK TABLES;
+ALTER DATABASE `li``ve` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;
+/*!50003 SET @saved_cs_client      = @@character_set_client */ ;
+DELIMITER ;;
+/*!50003 CREATE*/ /*!50003 TRIGGER `t` BEFORE INSERT ON one FOR EACH ROW SET @a = 1 */;;
+DELIMITER ;
+ALTER DATABASE `li``ve` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci ;
+
+--
+-- Dumping events for database 'live'
+--
+DELIMITER ;;
+ALTER DATABASE `li``ve` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;;
+/*!50106 CREATE*/ /*!50106 EVENT `e` ON SCHEDULE EVERY 1 DAY ON COMPLETION NOT PRESERVE ENABLE DO BEGIN
+ALTER DATABASE `meant` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;
+END */ ;;
+DELIMITER ;
+"""
+
+
+@pytest.mark.parametrize("size", [1, 17, 1 << 20])
+def test_the_schema_that_was_dumped_is_named_nowhere(size: int) -> None:
+    blocks = [CONVERTED[start : start + size] for start in range(0, len(CONVERTED), size)]
+    assert b"".join(without_schema_name(blocks)) == CONVERTED.replace(b"ALTER DATABASE `li``ve` ", b"ALTER DATABASE ")
+
+
+def test_what_is_set_around_a_trigger_goes_with_it() -> None:
+    splitter = DumpSplitter(lambda part: part.kind == ROWS)
+    assert b"\nALTER DATABASE" not in splitter.feed(CONVERTED) + splitter.finish()

@@ -84,6 +84,14 @@ def test_columns_may_be_named_in_an_insert() -> None:
     assert [read(text, size).rows for size in (1, 9, 4096)] == [{"t": 2}] * 3
 
 
+@pytest.mark.parametrize("size", [1, 13, 1 << 20])
+@pytest.mark.parametrize("columns", ["`a(b)`, `c`", "`a``)`, `(`", "`) VALUES (`"])
+def test_columns_that_are_named_may_hold_parentheses(columns: str, size: int) -> None:
+    text = f"CREATE TABLE `t` (\n);\nINSERT INTO `t` ({columns}) VALUES (1,'),('),(2,'');\n"
+
+    assert read(text + TAIL, size).rows == {"t": 2}
+
+
 def test_names_with_backticks_and_reserved_words() -> None:
     text = table("we``ird", mysqls("we``ird", ["(1)"])) + table("order", mariadbs("order", ["(1)", "(2)"])) + TAIL
 
@@ -133,6 +141,13 @@ def test_a_view_counts_once_its_final_form_is_there() -> None:
 
     assert read(placeholder + TAIL).views == set()
     assert read(placeholder + final + TAIL).views == {"v"}
+
+
+@pytest.mark.parametrize("columns", ["`one`", "`one`,`two`", "`a``b`,`c(d)`"])
+def test_a_view_may_name_its_columns(columns: str) -> None:
+    final = f"/*!50001 VIEW `v` ({columns}) AS select 1 AS `1` */;\n"
+
+    assert read(final + TAIL).views == {"v"}
 
 
 @pytest.mark.parametrize(
