@@ -145,6 +145,15 @@ def test_a_schema_that_needs_another_one_says_nothing_about_the_dump(server: Ser
     assert "needs another schema, which a throw-away server does not have: ERROR 1146" in result.messages[0]
 
 
+def test_tables_from_before_innodb_was_strict_and_tables_of_others_rows(server: Server, tmp_path: Path):
+    server.sql("CREATE DATABASE old; USE old; SET innodb_strict_mode = OFF; CREATE TABLE t (id INT) ROW_FORMAT=FIXED")
+    server.sql("CREATE TABLE part (id INT) ENGINE=MyISAM; INSERT INTO part VALUES (1), (2)", "old")
+    server.sql("CREATE TABLE parts (id INT) ENGINE=MERGE UNION=(part)", "old")
+    found = gather_evidence(connection(server), Kind("MariaDB", None), "old", {"t": 0, "part": 2, "parts": 0})
+    result = check(found, dumped(server, "old"), tmp_path)
+    assert result.ok is True, result.messages
+
+
 def test_an_event_whose_time_has_passed_is_not_missed(server: Server, tmp_path: Path):
     server.sql("CREATE DATABASE past; CREATE TABLE past.t (id INT)")
     server.sql("CREATE EVENT once ON SCHEDULE AT NOW() + INTERVAL 1 SECOND DO SELECT 1", "past")

@@ -40,12 +40,14 @@ class Sum:
 def columns_statement(schema: str) -> str:
     """Return a SELECT of table, column and data type of every column that a dump carries or makes anew.
 
-    Times at which rows began to be valid are not among them: they are those of the load.
+    Times at which rows began to be valid are not among them: they are those of the load. Nor are tables whose rows are
+    other tables': clients dump their definition only.
     """
     return (
         "SELECT c.TABLE_NAME, c.COLUMN_NAME, LOWER(c.DATA_TYPE) FROM information_schema.COLUMNS c"  # noqa: S608 - as hex
         " JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME"
         f" WHERE c.TABLE_SCHEMA = {sql_text(schema)} AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
+        " AND UPPER(COALESCE(t.ENGINE, '')) NOT IN ('MRG_MYISAM', 'FEDERATED')"
         " AND COALESCE(c.GENERATION_EXPRESSION, '') NOT IN ('ROW START', 'ROW END')"
         " ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION"
     )

@@ -110,7 +110,7 @@ class DumpSplitter:
         if self._keep:
             changed = self._part.kind == EVENTS and not self._events_run
             kept.append(events_disabled(line) if changed else line)
-        if line.startswith(_DELIMITER):
+        if line.startswith(_DELIMITER) and (self._at_statement or self._delimiter == b";"):
             self._delimiter, self._at_statement = line[len(_DELIMITER) :].strip(), True
         elif not (self._at_statement and (line.startswith(b"--") or not line.strip())):
             self._at_statement = line.rstrip().endswith(self._delimiter)

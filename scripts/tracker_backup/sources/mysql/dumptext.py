@@ -96,7 +96,8 @@ class DumpReader:
         return after
 
     def _line(self, line: bytes) -> None:
-        if line.startswith(_DELIMITER):
+        # Within a comment of a routine it is none, and clients take it for none.
+        if self._at_statement and line.startswith(_DELIMITER):
             self._delimiter, self._at_statement = line[len(_DELIMITER) :].strip(), True
             return
         if self._delimiter != b";":

@@ -26,7 +26,11 @@ _OPTIONS = (
     "--skip-reconnect",  # a connection that somebody has killed stays so
 )
 _HARMLESS = ("option --ssl-verify-server-cert is disabled",)
+_STRICT = "the table is from before InnoDB was strict: SET GLOBAL innodb_strict_mode = OFF, and try again"
 _HINTS = {
+    "ERROR 1005": _STRICT,
+    "ERROR 1031": _STRICT,
+    "ERROR 1118": _STRICT,
     "ERROR 1115": "the server knows no such character set: load it into a server of the kind and age that it came from",
     "ERROR 1273": "the server knows no such collation: load it into a server of the kind and age that it came from",
     "ERROR 1231": "the server does not know a setting of the dump: load it into a server of the kind that it came from",

@@ -145,6 +145,14 @@ def test_the_schema_that_was_dumped_is_named_nowhere(size: int) -> None:
     assert b"".join(without_schema_name(blocks)) == CONVERTED.replace(b"ALTER DATABASE `li``ve` ", b"ALTER DATABASE ")
 
 
+def test_a_delimiter_in_a_comment_of_a_routine_begins_nothing() -> None:
+    routine = (
+        b"DELIMITER ;;\nCREATE PROCEDURE `p`()\nBEGIN /*\nDELIMITER ;\n*/\n-- Table structure for table `no`\nEND ;;\n"
+    )
+    splitter = DumpSplitter(lambda part: part.kind == TABLE)
+    assert splitter.feed(routine + b"DELIMITER ;\n") + splitter.finish() == b""
+
+
 def test_what_is_set_around_a_trigger_goes_with_it() -> None:
     splitter = DumpSplitter(lambda part: part.kind == ROWS)
     assert b"\nALTER DATABASE" not in splitter.feed(CONVERTED) + splitter.finish()

@@ -135,6 +135,15 @@ def test_stored_programs_are_counted_and_their_bodies_passed_over(size: int) -> 
     assert (contents.rows, contents.completed) == ({"t": 1}, True)
 
 
+@pytest.mark.parametrize("size", [1, 13, 1 << 20])
+def test_a_delimiter_in_a_comment_of_a_routine_is_none(size: int) -> None:
+    body = "BEGIN\n/* by hand:\nDELIMITER ;\n*/\nCREATE TEMPORARY TABLE `a` (a INT);\nCREATE TABLE `b` (a INT);\nEND"
+    text = f"DELIMITER ;;\nCREATE DEFINER=`r`@`%` PROCEDURE `p`()\n{body} ;;\nDELIMITER ;\n"
+
+    contents = read(text + table("t", mysqls("t", ["(1)"])) + TAIL, size)
+    assert (contents.rows, contents.stored) == ({"t": 1}, {"procedure": 1})
+
+
 def test_a_view_counts_once_its_final_form_is_there() -> None:
     placeholder = "/*!50001 CREATE VIEW `v` AS SELECT \n 1 AS `id`*/;\n"
     final = "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`r`@`%` */\n/*!50001 VIEW `v` AS select 1 */;\n"
