@@ -146,9 +146,8 @@ def test_the_schema_that_was_dumped_is_named_nowhere(size: int) -> None:
 
 
 def test_a_delimiter_in_a_comment_of_a_routine_begins_nothing() -> None:
-    routine = (
-        b"DELIMITER ;;\nCREATE PROCEDURE `p`()\nBEGIN /*\nDELIMITER ;\n*/\n-- Table structure for table `no`\nEND ;;\n"
-    )
+    comment = b"/*\nDELIMITER ;\n*/\nSELECT 1;\n-- Table structure for table `no`\n"
+    routine = b"DELIMITER ;;\nCREATE PROCEDURE `p`()\nBEGIN " + comment + b"END ;;\n"
     splitter = DumpSplitter(lambda part: part.kind == TABLE)
     assert splitter.feed(routine + b"DELIMITER ;\n") + splitter.finish() == b""
 
