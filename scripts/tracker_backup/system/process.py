@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracker_backup.errors import CommandError
-from tracker_backup.system.signals import start_undisturbed
+from tracker_backup.errors import CommandError, TerminatedError
+from tracker_backup.system.signals import held_back, start_undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,17 +109,23 @@ def run_bytes(
     import sh  # costs up to 70 ms, and most commands need no program
 
     path = require_program(argv[0]) if "/" not in argv[0] else argv[0]
+    running = None
     try:
-        running = sh.Command(path)(
-            *argv[1:],
-            _bg=True,
-            _bg_exc=False,
-            _new_session=True,
-            _tty_out=False,
-            _tty_in=False,
-            _in=input_bytes if input_bytes is not None else b"",
-            _env=clean_environment(env),
-        )
+        with held_back():
+            running = sh.Command(path)(
+                *argv[1:],
+                _bg=True,
+                _bg_exc=False,
+                _new_session=True,
+                _tty_out=False,
+                _tty_in=False,
+                _in=input_bytes if input_bytes is not None else b"",
+                _env=clean_environment(env),
+            )
+    except TerminatedError:
+        if running is not None:
+            _kill_group(running)
+        raise
     except (sh.CommandNotFound, OSError) as error:
         raise CommandError(f"cannot run {path}: {error}") from error
     done = _wait(running, tuple(argv), timeout_seconds)

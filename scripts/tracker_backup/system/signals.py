@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import DeadlineError, TerminatedError
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 _STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
+@dataclass
+class _Hold:
+    """Whether a signal is to wait, and the one that does."""
+
+    on: bool = False
+    heard: TerminatedError | None = None
+
+
+_HOLD = _Hold()
+
+
 def raise_on_signals() -> None:
     """Let SIGHUP, SIGINT and SIGTERM raise TerminatedError, once: a second one must not disturb the cleaning up.
 
@@ -24,6 +36,23 @@ def raise_on_signals() -> None:
     for number in _STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _terminate)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let a signal that comes during the block raise at its end.
+
+    In a fork Python runs functions, those of `logging` for one, whose exceptions it prints and drops: the signal would
+    be lost, and as there is no second one, nothing could end the program any more.
+    """
+    _HOLD.on = True
+    try:
+        yield
+    finally:
+        _HOLD.on = False
+        heard, _HOLD.heard = _HOLD.heard, None
+        if heard is not None:
+            raise heard
 
 
 def ignore_signals() -> None:
@@ -67,4 +96,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _terminate(number: int, _frame: FrameType | None) -> None:
     for other in _STOPPING:
         signal.signal(other, signal.SIG_IGN)
-    raise TerminatedError(number, signal.Signals(number).name)
+    error = TerminatedError(number, signal.Signals(number).name)
+    if not _HOLD.on:
+        raise error
+    _HOLD.heard = error

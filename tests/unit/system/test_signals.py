@@ -30,6 +30,21 @@ except TerminatedError as error:
 """
 
 
+IN_THE_FORK = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from tracker_backup.errors import TerminatedError
+from tracker_backup.system.process import run
+from tracker_backup.system.signals import raise_on_signals
+raise_on_signals()
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+try:
+    run(["sleep", "60"], timeout_seconds=90)
+except TerminatedError as error:
+    print(error.exit_code, "heard")
+"""
+
+
 def test_what_is_ignored_from_the_start_stays_so() -> None:
     """nohup means: go on when the terminal closes."""
     done = subprocess.run([sys.executable, "-I", str(SCENARIOS), "hung up"], capture_output=True, check=True)
@@ -44,6 +59,16 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "143 cleaned up\n", "")
+
+
+def test_a_signal_is_heard_that_comes_while_a_command_is_started() -> None:
+    """Python drops what is raised in the functions that it runs around a fork; there was no second signal then."""
+    package = str(Path(__file__).resolve().parents[3] / "scripts")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", IN_THE_FORK, package], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "143 heard\n"
 
 
 def test_a_block_that_takes_too_long_is_ended() -> None:
