@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tracker_backup.containers import services
 from tracker_backup.errors import RestoreError, SourceError, TrackerBackupError
 from tracker_backup.inplace import marker as steps
+from tracker_backup.inplace.interface import OnDisk
 from tracker_backup.inplace.marker import Marker, Part, Stopped, remove_marker, write_marker
 from tracker_backup.inplace.recovery import back_out, refuse_openers
 from tracker_backup.system.logs import LOGGER
@@ -55,6 +56,8 @@ class Engine:
         self._reporter = site.reporter
         self._stopped: tuple[Stopped, ...] = ()
         self._step = ""
+        self._on_disk = ""
+        self._grounds: dict[str, int] = {}
 
     def run(self) -> Done:
         """Do it, or leave everything as it was.
@@ -193,7 +196,9 @@ class Engine:
             ) from error
         try:
             if self._step in (steps.SWAP, steps.START):
-                self._note(steps.UNDO)
+                self._step = steps.UNDO
+                if self._on_disk == steps.START:  # from any earlier step a death is undone anyhow, on a full disk too
+                    self._note(steps.UNDO)
             back_out(self._marker(self._step), self._replacements)
             remove_marker(self._site.state_directory)
         except (TrackerBackupError, OSError) as problem:
@@ -226,10 +231,15 @@ class Engine:
             step=step,
             parts=tuple(Part(each.type, each.source, each.state()) for each in self._replacements),
             stopped=self._stopped,
+            grounds=self._grounds,
             leave_stopped=self._wishes.leave_stopped,
             discard_current=self._wishes.discard_current,
         )
 
     def _note(self, step: str) -> None:
         self._step = step
+        for ground in (place for each in self._replacements if isinstance(each, OnDisk) for place in each.grounds()):
+            if str(ground) not in self._grounds:
+                self._grounds[str(ground)] = ground.stat().st_ino
         write_marker(self._site.state_directory, self._marker(step))
+        self._on_disk = step

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from tracker_backup.errors import RestoreError
 from tracker_backup.system.files import fsync_directory
 
 SIDECARS = ("-wal", "-shm", "-journal")
@@ -22,11 +23,19 @@ def beside(path: Path) -> list[Path]:
     return [path.with_name(path.name + suffix) for suffix in SIDECARS]
 
 
+def require_straight(live: str | Path) -> None:
+    """Raise RestoreError where a directory above a place has become a link: who may write there must not lead us on."""
+    above = os.path.dirname(live)  # noqa: PTH120 - names of any bytes
+    if os.path.realpath(above) != above:
+        raise RestoreError(f"{above} is, or lies behind, a link now", hint="see who has put it there, then try again")
+
+
 def exchange(live: Path, new: Path, kept: Path) -> None:
     """Put `new` in the place of `live`, whose files go into the directory `kept`; others of its directory may share it.
 
-    Raises OSError; :func:`take_back` puts right what was done by then.
+    Raises OSError, and RestoreError behind a link; :func:`take_back` puts right what was done by then.
     """
+    require_straight(live)
     kept.mkdir(mode=0o700, exist_ok=True)
     fsync_directory(kept.parent)
     there = [path for path in beside(live) if path.exists()]
@@ -75,11 +84,51 @@ def take_back(live: Path, kept: Path) -> None:
     fsync_directory(kept.parent)
 
 
+def is_displaced(live: Path, kept: Path) -> bool:
+    """Return whether something else than the old database, which lies in `kept`, has its name."""
+    old = kept / live.name
+    return live.exists() and old.exists() and not _same(live, old)
+
+
+def set_aside(live: Path, kept: Path) -> None:
+    """Move what a database has left that is gone itself: SQLite would apply it to the one that gets its name.
+
+    Raises OSError; :func:`take_back` puts right what was done by then.
+    """
+    there = [path for path in beside(live) if path.exists()]
+    if there:
+        kept.mkdir(mode=0o700, exist_ok=True)
+        fsync_directory(kept.parent)
+        for path in there:
+            path.rename(kept / path.name)
+        fsync_directory(kept)
+        fsync_directory(live.parent)
+
+
+def put_away(live: Path, directory: Path) -> None:
+    """Give all files of a database second names in a directory; where no file can have two, move them there.
+
+    Safe to be called again after it was cut off. Raises OSError.
+    """
+    directory.mkdir(mode=0o700, exist_ok=True)
+    fsync_directory(directory.parent)
+    for path in (*beside(live), live):
+        if path.exists() and not _same(path, directory / path.name):
+            try:
+                os.link(path, directory / path.name)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                path.rename(directory / path.name)
+    fsync_directory(directory)
+
+
 def put_new(new: Path, live: Path) -> None:
     """Give a file its name, where there was none.
 
-    Raises FileExistsError where something has come up there meanwhile.
+    Raises FileExistsError where something has come up there meanwhile, RestoreError behind a link.
     """
+    require_straight(live)
     try:
         os.link(new, live)
     except OSError as error:

@@ -133,7 +133,7 @@ class FilesReplacement:
                 problems.append(
                     f"{shown(str(live))} is a directory, or no file, and the backup has something else there"
                 )
-            elif path in databases and entry.link is None:
+            elif entry.link is None and (path in databases or filetree.is_database(tree, live)):
                 if not filetree.same_database(tree, live):
                     self._databases.append(self._database_at(tree, live))
             elif entry.kind:
@@ -217,6 +217,16 @@ class FilesReplacement:
     def openers(self) -> Sequence[Opener]:
         """Return who has one of the databases open; whoever has read another file is none the worse for it."""
         return [opener for database in self._databases for opener in database.openers()]
+
+    def grounds(self) -> Sequence[Path]:
+        """Return the directories in which something is made ready, and the one beside which it is kept."""
+        above = {os.path.dirname(entry.new) for entry in self._entries}  # noqa: PTH120 - names of any bytes
+        grounds = {Path(place) for place in above} | {self._kept.parent}
+        return [*sorted(grounds), *(ground for database in self._databases for ground in database.grounds())]
+
+    def reopened(self) -> Sequence[Opener]:
+        """Return who has opened one of the new databases."""
+        return [opener for database in self._databases for opener in database.reopened()]
 
     def swap(self) -> None:
         """Put every file in its place, then the databases."""

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker_backup.inplace.dress import dress_of, put_on
+from tracker_backup.inplace.exchange import require_straight
 from tracker_backup.system.files import CHUNK_BYTES, create_private, fsync_directory
 
 _HEADER_BYTES = 100
+_MAGIC = b"SQLite format 3\x00"
 NEW_DIRECTORY, NEW, REPLACED = "new directory", "new", "replaced"
 
 
@@ -64,14 +66,23 @@ def same_database(tree: Path, live: Path) -> bool:
     return True
 
 
+def is_database(tree: Path, live: Path) -> bool:
+    """Return whether a file that takes the place of another one would take it from a database with all that it has."""
+    if not (stat.S_ISREG(tree.lstat().st_mode) and os.path.lexists(live) and stat.S_ISREG(live.lstat().st_mode)):
+        return False
+    with live.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
 def _without_counters(header: bytes) -> bytes:
     """Leave out what the copying changes (https://www.sqlite.org/fileformat2.html, 1.3)."""
     return header[:24] + header[28:40] + header[44:92]
 
 
 def make_ready(entry: Entry) -> None:
-    """Copy a file of the tree beside its place, with all that it has, and flush it."""
+    """Copy a file of the tree beside its place, with all that it has, and flush it; raises as `put` does."""
     tree, new = Path(entry.tree), Path(entry.new)
+    require_straight(entry.live)
     new.unlink(missing_ok=True)
     if entry.link is not None:
         new.symlink_to(entry.link)
@@ -83,8 +94,12 @@ def make_ready(entry: Entry) -> None:
 
 
 def put(entry: Entry) -> None:
-    """Make one change; raises OSError, and FileExistsError where something has come up meanwhile."""
+    """Make one change.
+
+    Raises OSError, FileExistsError where something has come up meanwhile, RestoreError behind a link.
+    """
     live = Path(entry.live)
+    require_straight(entry.live)
     if entry.kind == NEW_DIRECTORY:
         live.mkdir()
         put_on(live, dress_of(Path(entry.tree)))
@@ -108,7 +123,7 @@ def take_back(entry: Entry) -> None:
         if os.path.lexists(live) and live.lstat().st_ino == entry.inode:
             live.unlink()
     elif os.path.lexists(kept):
-        _bring_back(kept, live, Path(entry.new))
+        _bring_back(entry, kept, live)
     with suppress(FileNotFoundError):
         Path(entry.new).unlink()
 
@@ -141,9 +156,11 @@ def _keep(live: Path, kept: Path) -> None:
     fsync_directory(kept.parent)
 
 
-def _bring_back(kept: Path, live: Path, spare: Path) -> None:
-    if os.path.lexists(live) and os.path.samestat(live.lstat(), kept.lstat()):
-        kept.unlink()
+def _bring_back(entry: Entry, kept: Path, live: Path) -> None:
+    spare = Path(entry.new)
+    waits = os.path.lexists(spare) and spare.lstat().st_ino == entry.inode
+    if os.path.lexists(live) and (waits or os.path.samestat(live.lstat(), kept.lstat())):
+        kept.unlink()  # it was not replaced yet, perhaps because it cannot be: chattr +i
         return
     try:
         kept.rename(live)

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from tracker_backup.containers.services import ServiceContainer
@@ -119,6 +119,17 @@ class Replacement(Protocol):
 
     def state(self) -> State:
         """Return what is needed after a death; it is asked for before each step."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """A replacement of files, of which more has to be known before it is undone after a death."""
+
+    def grounds(self) -> Sequence[Path]:
+        """Return the directories, all of which are there, in which everything lies: a volume may not be mounted."""
+
+    def reopened(self) -> Sequence[Opener]:
+        """Return who has opened what is new since, and would lose by `undo` what he goes on writing."""
 
 
 class Making(Protocol):

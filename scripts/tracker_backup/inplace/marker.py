@@ -47,13 +47,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Marker:
-    """A restore under way: of which backup (`backup` is its directory), and about to do `step`."""
+    """A restore under way: of which backup (`backup` is its directory), and about to do `step`.
+
+    `grounds` are the directories that it works in, with their inodes: that of a volume, and not what it hides.
+    """
 
     id: str
     backup: str
     step: str
     parts: tuple[Part, ...] = ()
     stopped: tuple[Stopped, ...] = ()
+    grounds: Mapping[str, int] = field(default_factory=dict)
     leave_stopped: bool = False
     discard_current: bool = False
 

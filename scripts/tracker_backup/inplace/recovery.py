@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.containers import services
 from tracker_backup.errors import RestoreError
 from tracker_backup.inplace import marker as steps
-from tracker_backup.inplace.marker import Marker, claimed, read_marker, remove_marker
+from tracker_backup.inplace.interface import OnDisk
+from tracker_backup.inplace.marker import Marker, Stopped, claimed, read_marker, remove_marker, write_marker
+from tracker_backup.inplace.places import KEPT_PREFIX
 from tracker_backup.inplace.registry import make_replacement
 from tracker_backup.inplace.site import Site
 from tracker_backup.report.reporter import SilentReporter
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracker_backup.config.model import Config
-    from tracker_backup.inplace.interface import Replacement
+    from tracker_backup.containers.services import ServiceContainer
+    from tracker_backup.inplace.interface import Opener, Replacement
 
 
 def recover(state_directory: Path, config: Config | None = None, *, wait: bool = False) -> str | None:
@@ -39,7 +44,7 @@ def recover_here(state_directory: Path, config: Config | None) -> str | None:
     noted = read_marker(state_directory)
     if noted is None:
         return None
-    said = _recover(noted, config)
+    said = _recover(noted, state_directory, config)
     remove_marker(state_directory)
     return said
 
@@ -55,8 +60,8 @@ def back_out(noted: Marker, replacements: Sequence[Replacement]) -> None:
     stopped = [container.id for container in noted.stopped]
     if noted.step in (steps.SWAP, steps.UNDO):
         # Somebody may have started them, or made others in their place, since.
-        now = [each.id for replacement in replacements for each in replacement.users() if each.at_work]
-        services.stop(list(dict.fromkeys([*stopped, *now])))
+        stopped = list(dict.fromkeys([*stopped, *(each.id for each in _at_work(replacements))]))
+        services.stop(stopped)
         for replacement in reversed(replacements):
             if replacement.irreversible:
                 replacement.discard()
@@ -69,32 +74,94 @@ def back_out(noted: Marker, replacements: Sequence[Replacement]) -> None:
     services.start(stopped)
 
 
-def _recover(noted: Marker, config: Config | None) -> str:
-    replacements = _replacements(noted, config)
-    stopped = [container.id for container in noted.stopped]
+def _recover(noted: Marker, state_directory: Path, config: Config | None) -> str:
+    _require_grounds(noted, state_directory)
+    told = _Told()
+    replacements = _replacements(noted, config, told)
     sources = ", ".join(part.source for part in noted.parts)
     if noted.step in (steps.PREPARE, steps.STOP, steps.SWAP, steps.UNDO):
+        if noted.step in (steps.SWAP, steps.UNDO):
+            noted = _with_others(noted, replacements, state_directory)
+            _stop_or_leave(replacements)
         back_out(noted, replacements)
-        return _said(f"undid the restore of {sources} from {noted.id} in place", noted)
+        return _said(f"undid the restore of {sources} from {noted.id} in place", noted, told)
     if noted.step == steps.FORWARD:
-        for each in replacements:
-            if each.irreversible:
-                each.swap()
+        noted = _with_others(noted, replacements, state_directory)
+        services.stop([container.id for container in noted.stopped])
+        forward = [each for each in replacements if each.irreversible]
+        refuse_openers(forward)
+        for each in forward:
+            each.swap()
     if noted.step != steps.FINISH and not noted.leave_stopped:
-        services.start(stopped)
+        services.start([container.id for container in noted.stopped])
     for each in replacements:
         each.finish()
-    return _said(f"finished the restore of {sources} from {noted.id} in place", noted)
+    return _said(f"finished the restore of {sources} from {noted.id} in place", noted, told)
 
 
-def _said(what: str, noted: Marker) -> str:
+def _require_grounds(noted: Marker, state_directory: Path) -> None:
+    """Raise RestoreError where a directory is not the one that it was: what is not there would pass for undone."""
+    for ground, inode in noted.grounds.items():
+        try:
+            found = Path(ground).stat().st_ino
+        except OSError:
+            found = None
+        if found != inode:
+            raise RestoreError(
+                f"{ground} is not the directory that it was: is its volume mounted?",
+                hint=f"mount it; if it has been replaced for good, put back what {KEPT_PREFIX}{noted.id} holds, and "
+                f"delete {state_directory / steps.MARKER_NAME}",
+            )
+
+
+def _at_work(replacements: Sequence[Replacement]) -> list[ServiceContainer]:
+    using = {each.id: each for replacement in replacements for each in replacement.users()}
+    return [each for each in using.values() if each.at_work]
+
+
+def _with_others(noted: Marker, replacements: Sequence[Replacement], state_directory: Path) -> Marker:
+    """Note who runs now without having been stopped by us, made in the place of another perhaps."""
+    known = {container.id for container in noted.stopped}
+    others = tuple(Stopped(each.id, each.name, each.well) for each in _at_work(replacements) if each.id not in known)
+    if others:
+        noted = replace(noted, stopped=(*noted.stopped, *others))
+        with suppress(RestoreError):  # a full disk: then it is known for as long as we live
+            write_marker(state_directory, noted)
+    return noted
+
+
+def _stop_or_leave(replacements: Sequence[Replacement]) -> None:
+    """Stop who runs; where somebody else has opened what is new since, leave all as it was found."""
+    running = [each.id for each in _at_work(replacements)]
+    services.stop(running)
+    try:
+        _refuse([opener for each in replacements if isinstance(each, OnDisk) for opener in each.reopened()])
+    except RestoreError:
+        services.start(running)
+        raise
+
+
+class _Told(SilentReporter):
+    """Keeps what is to be told with what was done."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        """Keep it."""
+        self.warnings.append(text)
+
+
+def _said(what: str, noted: Marker, told: _Told) -> str:
     names = ", ".join(container.name for container in noted.stopped)
-    return f"{what}, which had died{f'; look at whether {names} is well' if names else ''}"
+    look = [f"look at whether {names} is well"] if names else []
+    return "; ".join([f"{what}, which had died", *told.warnings, *look])
 
 
-def _replacements(noted: Marker, config: Config | None) -> list[Replacement]:
+def _replacements(noted: Marker, config: Config | None, told: _Told) -> list[Replacement]:
     backup = load_backup(Path(noted.backup))
-    site = Site(backup, SilentReporter(), config, discard_current=noted.discard_current)
+    site = Site(backup, told, config, discard_current=noted.discard_current)
     artifacts = {} if backup.manifest is None else {each.source: each for each in backup.manifest.artifacts}
     return [
         make_replacement(part.type, site, part.source, artifacts.get(part.source), part.state) for part in noted.parts
@@ -103,7 +170,10 @@ def _replacements(noted: Marker, config: Config | None) -> list[Replacement]:
 
 def refuse_openers(replacements: Sequence[Replacement]) -> None:
     """Raise RestoreError when a process has open what is to be replaced: what it writes would be lost in silence."""
-    found = [opener for each in replacements for opener in each.openers()]
+    _refuse([opener for each in replacements for opener in each.openers()])
+
+
+def _refuse(found: Sequence[Opener]) -> None:
     if found:
         by_process = {each.pid: each for each in reversed(found)}
         listed = [f"process {each.pid} ({each.command}) has {each.path} open" for each in by_process.values()]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.containers import services
 from tracker_backup.errors import CheckFailedError, PrivilegeError, RestoreError, UsageError
 from tracker_backup.inplace.dress import dress_for_new, dress_of, put_on
-from tracker_backup.inplace.exchange import beside, exchange, put_new, take_back
+from tracker_backup.inplace.exchange import beside, exchange, is_displaced, put_away, put_new, set_aside, take_back
 from tracker_backup.inplace.interface import Change, Opener, Replacement, State
+from tracker_backup.inplace.livefile import look_at, refuse_hidden_journal
 from tracker_backup.inplace.openers import identities, openers
 from tracker_backup.inplace.places import existing_parent, kept_directory, make_parents
 from tracker_backup.inplace.unpacked import FromArtifact, FromFile, Provider
-from tracker_backup.repository.manifest import format_time
-from tracker_backup.sources.sqlite.opening import header_facts
 from tracker_backup.system.files import free_bytes, fsync_directory, remove_tree
-from tracker_backup.system.space import MinFree, format_bytes
+from tracker_backup.system.space import MinFree
 from tracker_backup.system.stream import Child
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from tracker_backup.repository.manifest import Artifact
 
 _FOLD = Path(__file__).with_name("fold_child.py")
-_HEADER_BYTES = 100
 
 
 @dataclass
@@ -50,6 +47,7 @@ class _Places:
     discard: bool = False
     irreversible: bool = False
     inode: int | None = None
+    mtime: int | None = None
     dress: dict[str, Any] = field(default_factory=dict)
     file_mount: bool = False
     alone: bool = True
@@ -59,7 +57,7 @@ def make(site: Site, source: str, artifact: Artifact | None, state: State | None
     """Return the replacement of a source's database; see :class:`tracker_backup.inplace.interface.Making`."""
     provider = None if artifact is None else FromArtifact(artifact, site.backup.path / artifact.file, site.reporter)
     if state is not None:
-        return SqliteReplacement(site, source, provider, _Places(**state))
+        return SqliteReplacement(site, source, provider, _Places(**state), dead=True)
     if artifact is None or provider is None:
         raise RestoreError(f"{site.backup.id} has no artifact of {source}")
     known = site.sources.get(source)
@@ -81,7 +79,7 @@ def within(site: Site, live: Path, raw: Path, checked: str, state: State | None 
     """Return the replacement of a database among files by the copy `raw`, which was checked; both are real paths."""
     places = replace(_places(site, live, None), alone=False) if state is None else _Places(**state)
     owner = dress_of(raw) if raw.exists() else None
-    return SqliteReplacement(site, "files", FromFile(raw, checked), places, owner)
+    return SqliteReplacement(site, "files", FromFile(raw, checked), places, owner, dead=state is not None)
 
 
 def _places(site: Site, live: Path, service: str | None, *, file_mount: bool = False) -> _Places:
@@ -109,14 +107,17 @@ class SqliteReplacement:
         provider: Provider | None,
         places: _Places,
         owner: Mapping[str, Any] | None = None,
+        *,
+        dead: bool = False,
     ) -> None:
-        """Keep what is to be done; `owner` is for a database that is not there."""
+        """Keep what is to be done; `owner` is for a database that is not there, `dead` what a dead process has left."""
         self.source = source
         self.live, self.new, self._kept = Path(places.live), Path(places.new), Path(places.kept)
         self._site = site
         self._provider = provider
         self._places = places
         self._owner = owner
+        self._dead = dead
 
     @property
     def irreversible(self) -> bool:
@@ -131,7 +132,8 @@ class SqliteReplacement:
             raise PrivilegeError(f"{directory} cannot be written to")
         needed = provider.bytes
         if self._places.was_there:
-            now = self._look()
+            alone = self._places.file_mount or any(each.single_mount(str(self.live)) for each in self.users())
+            now = look_at(self.live, file_mount=alone)
             if self._places.discard and self._places.alone and self._is_short_of(needed):
                 self._places.irreversible = True
                 needed = max(0, needed - self.live.stat().st_size)
@@ -142,33 +144,15 @@ class SqliteReplacement:
             place=str(self.live),
             now=now,
             then=provider.words,
-            keeps=f"{self._kept}/" if now is not None and not self._places.discard else None,
+            keeps=f"{self._kept}/" if self._something_there() and not self._places.discard else None,
             needs=((directory, needed, f"the restored {self.source}"),) if needed else (),
             details=("it is deleted before the new one is unpacked: there is no way back",)
             if self.irreversible
             else (),
         )
 
-    def _look(self) -> str:
-        if not self.live.is_file():
-            raise RestoreError(f"{self.live} is not a file", hint="move it away, then try again")
-        status = self.live.stat()
-        with self.live.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-        wal = len(header) == _HEADER_BYTES and header_facts(header)["wal_mode"]
-        if wal and (self._places.file_mount or any(each.single_mount(str(self.live)) for each in self.users())):
-            raise RestoreError(
-                f"{self.live} is in WAL mode, and its container sees this single file only: it keeps a -wal inside, "
-                "which would be applied to the restored database and ruin it",
-                hint="mount the database's directory instead of the file, and start the stack anew",
-            )
-        if os.geteuid() not in (0, status.st_uid):
-            raise PrivilegeError(f"{self.live} belongs to another user")
-        written = max(path.stat().st_mtime for path in (self.live, *beside(self.live)) if path.exists())
-        mode = "WAL mode" if wal else "rollback journal"
-        return (
-            f"{format_bytes(status.st_size)}, last written {format_time(datetime.fromtimestamp(written, UTC))}, {mode}"
-        )
+    def _something_there(self) -> bool:
+        return any(path.exists() for path in (self.live, *beside(self.live)))
 
     def _is_short_of(self, size: int) -> bool:
         floor = MinFree() if self._site.config is None else self._site.config.min_free
@@ -201,7 +185,8 @@ class SqliteReplacement:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self._places.inode = self.new.stat().st_ino
+        status = self.new.stat()
+        self._places.inode, self._places.mtime = status.st_ino, status.st_mtime_ns
 
     def users(self) -> Sequence[ServiceContainer]:
         """Return the containers of its service, and all others of the stack that have it mounted."""
@@ -218,17 +203,33 @@ class SqliteReplacement:
         kept = self._kept / self.live.name
         return openers(identities([path for file in (self.live, kept) for path in (file, *beside(file))]))
 
+    def grounds(self) -> Sequence[Path]:
+        """Return the directory that everything lies in."""
+        return (self.new.parent,)
+
+    def reopened(self) -> Sequence[Opener]:
+        """Return who has the new one open, if `undo` would take its name away."""
+        if not self._is_swapped():
+            return ()
+        return openers(identities([self.live, *beside(self.live)]))
+
+    def _is_swapped(self) -> bool:
+        if self._places.was_there:
+            return is_displaced(self.live, self._kept)
+        return self.live.exists() and self.live.stat().st_ino == self._places.inode
+
     def swap(self) -> None:
         """Fold the old one into one file, and exchange the two; where there was none, put the new one there."""
         try:
             if self.irreversible:
                 self._replace_for_good()
             elif self._places.was_there:
-                self._refuse_hidden_journal()
+                refuse_hidden_journal(self.live, self.users())
                 self._fold()
                 exchange(self.live, self.new, self._kept)
             else:
                 make_parents(self.live.parent, self._places.dress)
+                set_aside(self.live, self._kept)
                 put_new(self.new, self.live)
         except OSError as error:
             raise RestoreError(f"{error.strerror}: {error.filename or self.live}") from error
@@ -241,18 +242,6 @@ class SqliteReplacement:
                     f"{self.live} cannot be brought into one file ({child.last_words()}): all of its files are kept"
                 )
 
-    def _refuse_hidden_journal(self) -> None:
-        """Look for a journal that a container with a mount of the single file keeps where the host cannot see it."""
-        for container in self.users():
-            mount = container.single_mount(str(self.live))
-            left = [] if mount is None else services.changed_files(container, mount.target)
-            if left:
-                raise RestoreError(
-                    f"{container.name} has kept {', '.join(left)} beside the file that it has mounted; the restored "
-                    "database would be ruined by it",
-                    hint="mount the database's directory instead of the file, and make the container anew",
-                )
-
     def _replace_for_good(self) -> None:
         for path in (self.new, self.live, *beside(self.live)):
             path.unlink(missing_ok=True)
@@ -263,17 +252,28 @@ class SqliteReplacement:
     def undo(self) -> None:
         """Put the old one back, or take the new one away where there was none."""
         try:
-            if self._places.was_there:
-                take_back(self.live, self._kept)
-            elif self.live.exists() and self.live.stat().st_ino == self._places.inode:
+            if self._dead and self._is_swapped() and self._is_written():
+                aside = self._kept.with_name(f"{self._kept.name}.undone")
+                put_away(self.live, aside)
+                self._site.reporter.warn(f"{self.live} had been written to since, which is kept in {aside}")
+            if not self._places.was_there and self._is_swapped():
                 for path in (*beside(self.live), self.live):
                     path.unlink(missing_ok=True)
                 fsync_directory(self.live.parent)
+            if self._places.was_there or not self.live.exists():
+                take_back(self.live, self._kept)
             self.new.unlink(missing_ok=True)
         except OSError as error:
             raise RestoreError(
                 f"{error.strerror}: {error.filename or self.live}", hint=f"the old database lies in {self._kept}"
             ) from error
+
+    def _is_written(self) -> bool:
+        """Tell whether somebody has written into the new one since it was made."""
+        with_it = [path for path in beside(self.live) if not path.name.endswith("-shm")]
+        return self.live.stat().st_mtime_ns != self._places.mtime or any(
+            path.exists() and path.stat().st_size for path in with_it
+        )
 
     def discard(self) -> None:
         """Remove what was unpacked."""
@@ -287,7 +287,7 @@ class SqliteReplacement:
 
     def kept(self) -> tuple[str, ...]:
         """Return the directory of the old one."""
-        return (str(self._kept),) if self._places.was_there and not self._places.discard else ()
+        return (str(self._kept),) if self._kept.is_dir() and not self._places.discard else ()
 
     def state(self) -> State:
         """Return where everything is."""

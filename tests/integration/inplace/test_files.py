@@ -17,6 +17,7 @@ from support.program import Installation
 from support.small_disk import needs_root, small_disk
 from support.tracker_standin import build_database, check_invariant
 
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 Start = Callable[..., TrackerContainer]
 
 
@@ -190,3 +191,65 @@ def test_only_those_who_have_it_mounted_stand_still(installation: Installation, 
         assert docker("inspect", "--format", "{{.State.Running}}", other) == "true"
     finally:
         docker("rm", "--force", tracker, other)
+
+
+@needs_root
+def test_a_file_that_cannot_be_replaced_does_not_keep_the_others_from_coming_back(
+    installation: Installation, stack: Path
+) -> None:
+    (stack / ".env").write_text("LEVEL=2\n")
+    (stack / "etc" / "tracker.toml").write_text("new")
+    subprocess.run(["chattr", "+i", str(stack / "etc" / "tracker.toml")], check=True)
+    try:
+        done = restore(installation)
+    finally:
+        subprocess.run(["chattr", "-i", str(stack / "etc" / "tracker.toml")], check=True)
+
+    assert done.returncode == 1
+    assert "could not be undone" not in done.stderr
+    assert (stack / ".env").read_text() == "LEVEL=2\n"
+    assert (stack / "etc" / "tracker.toml").read_text() == "new"
+    assert replaced(stack) == {}
+    assert left_over(installation) == []
+
+
+def test_a_directory_that_becomes_a_link_while_it_asks_is_not_followed(installation: Installation, stack: Path) -> None:
+    (stack / "etc" / "tracker.toml").write_text("new")
+    away, target = installation.directory / "away", installation.directory / "target"
+    target.mkdir()
+    (target / "tracker.toml").write_text("theirs")
+    swapping = f"""
+import os, sys
+sys.path[0] = {str(SCRIPTS)!r}
+from tracker_backup.cli import main, replace
+def confirm(*_):
+    os.rename({str(stack / "etc")!r}, {str(away)!r})
+    os.symlink({str(target)!r}, {str(stack / "etc")!r})
+    return True
+replace._confirm = confirm
+sys.exit(main(sys.argv[1:]))
+"""
+    command = [installation.python, "-c", swapping, "restore", "latest", "--in-place"]
+
+    done = subprocess.run(command, env=installation.environment(), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, done.stderr
+    assert "link" in done.stderr
+    assert [path.name for path in target.iterdir()] == ["tracker.toml"]
+    assert (target / "tracker.toml").read_text() == "theirs"
+
+
+def test_what_has_become_a_database_since_is_replaced_as_one(installation: Installation, stack: Path) -> None:
+    (stack / "later.db").touch()
+    installation.back_up()
+    script = "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA journal_mode=WAL');"
+    script += "c.execute('CREATE TABLE late (x)'); c.execute('INSERT INTO late VALUES (7)'); c.commit(); os._exit(0)"
+    subprocess.run(["python3", "-c", script, str(stack / "later.db")], check=True)
+
+    done = restore(installation)
+
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in stack.glob("later.db*")] == ["later.db"]
+    [old] = stack.glob("pre-restore-*/later.db")
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("SELECT x FROM late").fetchall() == [(7,)]
