@@ -18,6 +18,7 @@ from tracker_backup.system.stream import Child, describe_exit
 
 QUERY_SECONDS = 60
 _CONNECT_SECONDS = 10
+_LEAVE_SECONDS = 5
 _PID = "tracker-backup-pid "
 # Killing `docker exec` leaves the program in the container running, so it says how it can be found there.
 _INSIDE = f'echo "{_PID}$$" >&2; exec "$@"'
@@ -109,6 +110,15 @@ class Connection:
             except BaseException:
                 self._end_inside(child)
                 raise
+            if feeding:
+                self._leave(child)
+
+    def _leave(self, child: Child) -> None:
+        """Let a client that was fed come to its end, so that its locks are gone; what is busy then is killed."""
+        try:
+            child.finish(_LEAVE_SECONDS)
+        except CommandError:
+            self._end_inside(child)
 
     def _end_inside(self, child: Child) -> None:
         """Kill the client in its container, where it would go on into the void and keep its locks."""

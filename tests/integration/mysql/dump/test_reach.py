@@ -16,8 +16,13 @@ from support.database_containers import DatabaseContainer, internal_network
 from support.database_servers import ROOT_PASSWORD, client
 from support.engine import docker
 from support.mysql_program import CANARY, WAITING, MysqlInstallation
-from support.mysql_stack import SCHEMA, database_of, write_stack
+from support.mysql_stack import SCHEMA, USER, database_of, write_stack
 from support.program import wait_until
+from tracker_backup.containers.docker import Container
+from tracker_backup.sources.mysql.clients import Clients, client_of
+from tracker_backup.sources.mysql.credentials import Credentials
+from tracker_backup.sources.mysql.session import session
+from tracker_backup.sources.mysql.ways import Connection, Way
 
 TABLES = """
 CREATE TABLE torrents (id INT PRIMARY KEY AUTO_INCREMENT, info_hash VARCHAR(40) NOT NULL);
@@ -224,6 +229,26 @@ def test_a_run_that_is_ended_ends_the_client_inside_the_container(
         running.signal(15)
         assert running.wait() == 143, running.said()
         wait_until(lambda: "mysqldump" not in docker("top", database.name), lambda: docker("top", database.name))
+
+
+def test_a_session_inside_the_container_ends_with_its_block_and_with_it_its_locks(database: DatabaseContainer) -> None:
+    """Killing `docker exec` alone would leave it at work, and everybody who writes waiting for it."""
+    identifier = docker("inspect", "--format", "{{.Id}}", database.name)
+    mysql = client_of("mysql", "mysql", docker("exec", database.name, "mysql", "--version"), "")
+    way = Way(
+        "exec",
+        "its port",
+        Clients(mysql, mysql),
+        {"host": "127.0.0.1", "protocol": "tcp"},
+        Container(identifier, "running", database.name),
+    )
+    with session(Connection(way, Credentials(USER, CANARY))) as one:
+        one.ask(f"LOCK TABLES {SCHEMA}.torrents READ", seconds=60)
+        one.submit("SELECT SLEEP(600)")
+
+    # The server looks every few seconds whether somebody still waits for the end of that.
+    wait_until(lambda: not any(row[1] == USER for row in database.sql("SHOW PROCESSLIST")), database.log)
+    database.sql("DELETE FROM torrents WHERE id = -1", SCHEMA)
 
 
 def test_the_password_is_seen_in_no_process_of_ours(program: MysqlInstallation, database: DatabaseContainer) -> None:
