@@ -199,7 +199,7 @@ class Engine:
                 self._step = steps.UNDO
                 if self._on_disk == steps.START:  # from any earlier step a death is undone anyhow, on a full disk too
                     self._note(steps.UNDO)
-            back_out(self._marker(self._step), self._replacements)
+            back_out(self._marker(self._step), self._replacements, self._site.state_directory)
             remove_marker(self._site.state_directory)
         except (TrackerBackupError, OSError) as problem:
             LOGGER.warning("a restore that failed (%s) could not be undone: %s", error, problem)

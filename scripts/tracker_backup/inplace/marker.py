@@ -24,7 +24,9 @@ MARKER_NAME = "restoring.json"
 LOCK_NAME = ".restoring.lock"
 
 PREPARE, STOP, SWAP, FORWARD, START, UNDO, FINISH = "prepare", "stop", "swap", "forward", "start", "undo", "finish"
-"""The steps: `forward` replaces what leaves no old one, `undo` puts everything back."""
+UNDONE = "undone"
+"""The steps: `forward` replaces what leaves no old one, `undo` puts everything back, after `undone` there is
+only something to start."""
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,10 @@ def recover_here(state_directory: Path, config: Config | None) -> str | None:
     return said
 
 
-def back_out(noted: Marker, replacements: Sequence[Replacement]) -> None:
+def back_out(noted: Marker, replacements: Sequence[Replacement], state_directory: Path) -> None:
     """Put everything back to where it was before a restore, and start again what was stopped for it.
+
+    That all is back is noted before the start: what cannot be started is not to stop the others time and again.
 
     Raises TrackerBackupError where something cannot be put back: what was stopped stays so then, as it would go on
     with data that are neither the old nor the new ones.
@@ -71,10 +73,15 @@ def back_out(noted: Marker, replacements: Sequence[Replacement]) -> None:
         services.stop(stopped)  # the stop that was asked for may still be under way, and would follow on our start
         for replacement in reversed(replacements):
             replacement.discard()
+    with suppress(RestoreError):  # a full disk
+        write_marker(state_directory, replace(noted, step=steps.UNDONE))
     services.start(stopped)
 
 
 def _recover(noted: Marker, state_directory: Path, config: Config | None) -> str:
+    if noted.step == steps.UNDONE:
+        services.start([container.id for container in noted.stopped])
+        return _said(f"started what the restore of {noted.id} in place had stopped", noted, _Told())
     _require_grounds(noted, state_directory)
     told = _Told()
     replacements = _replacements(noted, config, told)
@@ -83,7 +90,7 @@ def _recover(noted: Marker, state_directory: Path, config: Config | None) -> str
         if noted.step in (steps.SWAP, steps.UNDO):
             noted = _with_others(noted, replacements, state_directory)
             _stop_or_leave(replacements)
-        back_out(noted, replacements)
+        back_out(noted, replacements, state_directory)
         return _said(f"undid the restore of {sources} from {noted.id} in place", noted, told)
     if noted.step == steps.FORWARD:
         noted = _with_others(noted, replacements, state_directory)

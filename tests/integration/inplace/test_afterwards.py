@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -121,6 +122,29 @@ def test_a_container_that_was_made_anew_meanwhile_is_started_again(
     assert "undid the restore" in done.stderr
     assert other.state() == "running"
     assert expect_whole(installation.database) == "new"
+    assert left_over(installation) == []
+
+
+def test_one_that_cannot_be_started_does_not_stop_the_others_time_and_again(
+    installation: Installation, start_container: Start
+) -> None:
+    back_up_and_go_on(installation)
+    broken = installation.directory / "mounted"
+    broken.mkdir()
+    start_container(*("--mount", f"type=bind,source={broken},target=/mounted"), write=False)
+    tracker = start_container(write=False)
+    die_after_swap(installation)
+    broken.rmdir()
+    assert "cannot be cleared up after" in installation.run("list").stderr
+    assert tracker.state() == "running"
+    since = time.time()
+
+    assert "cannot be cleared up after" in installation.run("list").stderr
+
+    assert "stop" not in tracker.events(since)
+    assert expect_whole(installation.database) == "new"
+    broken.mkdir()
+    assert "started what the restore" in installation.run("list").stderr
     assert left_over(installation) == []
 
 
