@@ -80,7 +80,7 @@ def _without_counters(header: bytes) -> bytes:
 
 
 def make_ready(entry: Entry) -> None:
-    """Copy a file of the tree beside its place, with all that it has, and flush it; raises as `put` does."""
+    """Give a file of the tree a place beside its own, with all that it has, and flush it; raises as `put` does."""
     tree, new = Path(entry.tree), Path(entry.new)
     require_straight(entry.live)
     new.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ def make_ready(entry: Entry) -> None:
         if os.geteuid() == 0:
             os.chown(new, tree.lstat().st_uid, tree.lstat().st_gid, follow_symlinks=False)
     else:
-        _copy(tree, new)
+        _share(tree, new)
     entry.inode = new.lstat().st_ino
 
 
@@ -171,6 +171,19 @@ def _bring_back(entry: Entry, kept: Path, live: Path) -> None:
         spare.rename(live)
         fsync_directory(live.parent)
         kept.unlink()
+
+
+def _share(tree: Path, new: Path) -> None:
+    """Give a file a second name: its holes and its hard links stay; a copy where the file system has no such thing."""
+    try:
+        os.link(tree, new)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
+            raise
+        _copy(tree, new)
+        return
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _duplicate(path: Path, target: Path) -> None:

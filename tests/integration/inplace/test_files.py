@@ -253,3 +253,19 @@ def test_what_has_become_a_database_since_is_replaced_as_one(installation: Insta
     [old] = stack.glob("pre-restore-*/later.db")
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("SELECT x FROM late").fetchall() == [(7,)]
+
+
+def test_hard_links_and_holes_come_back_on_a_bare_host(installation: Installation, stack: Path) -> None:
+    (stack / "etc" / "one").write_text("the same file")
+    (stack / "etc" / "two").hardlink_to(stack / "etc" / "one")
+    with (stack / "etc" / "sparse").open("wb") as sparse:
+        sparse.truncate(8 * 1024 * 1024)
+    installation.back_up()
+    stack.rename(stack.with_name("lost"))
+
+    done = restore(installation)
+
+    assert done.returncode == 0, done.stderr
+    assert (stack / "etc" / "one").samefile(stack / "etc" / "two")
+    assert (stack / "etc" / "one").stat().st_nlink == 2
+    assert (stack / "etc" / "sparse").stat().st_blocks * 512 < 1024 * 1024
