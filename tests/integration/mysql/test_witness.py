@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from support.database_servers import ALL, Server, running
 from support.mysql_source import connection
 from support.mysql_world import SCHEMA, everything_schema, tracker_schema
+from support.program import wait_until
 from tracker_backup.sources.mysql.facts import gather, identify
 from tracker_backup.sources.mysql.session import session
 from tracker_backup.sources.mysql.ways import ServerRefusalError
@@ -108,3 +110,38 @@ def test_a_user_who_may_not_lock_gets_a_dump_without_sums(server: Server):
         assert seen.why_not is not None
         assert "denied" in seen.why_not
     server.sql("DROP USER nolock")
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_whoever_writes_to_two_tables_waits_and_is_never_ended(
+    server: Server, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+):
+    """One session with both tables locked makes a deadlock of it, and the server ends the writer's statement."""
+    monkeypatch.setattr("tracker_backup.sources.mysql.witness._TRIES", 1)
+    server.sql("DROP DATABASE IF EXISTS pair; CREATE DATABASE pair")
+    for table in ("a", "b"):
+        server.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY, n INT); INSERT INTO {table} VALUES (1, 0)", "pair")
+    seen = witness(server, "pair")
+    with session(connection(server)) as writer, contextlib.ExitStack() as held:
+        writer.ask("START TRANSACTION", seconds=10)
+        writer.ask(f"UPDATE pair.{first} SET n = n + 1", seconds=10)
+        locking = threading.Thread(target=held.enter_context, args=(seen,))
+        locking.start()
+        waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%'"
+        wait_until(lambda: server.sql(waiting) != [["0"]], lambda: "nobody waits for the writer")
+        writer.ask(f"UPDATE pair.{second} SET n = n + 1", seconds=30)
+        writer.ask("COMMIT", seconds=30)
+        locking.join()
+        assert seen.why_not is not None
+        assert "1205" in seen.why_not
+    assert server.sql("SELECT a.n, b.n FROM a JOIN b", "pair") == [["1", "1"]]
+
+
+def test_of_too_many_tables_the_rows_in_the_dump_must_do(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tracker_backup.sources.mysql.witness.MOST_TABLES", 1)
+    with witness(server) as seen:
+        seen.release()
+        seen.collect(time.monotonic() + 60)
+    assert seen.sums is None
+    assert seen.why_not is not None
+    assert "1 at most can be locked at once" in seen.why_not

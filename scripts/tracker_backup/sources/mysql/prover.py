@@ -80,7 +80,7 @@ class Prover:
         """Return whether a dump failed for want of a connection; those of the check are let go then."""
         if not self._due or _TOO_MANY.search(failure) is None:
             return False
-        self.why_not = f"two more connections than the dump's were too many: {failure}"
+        self.why_not = f"more connections than the dump's were too many: {failure}"
         self._due, self._witness = False, None
         time.sleep(_PARTING_SECONDS)
         return True

@@ -65,8 +65,8 @@ def test_a_user_who_may_not_connect_thrice_costs_the_check_and_not_the_dump(mysq
     assert artifact["state"] == "verified"
     assert artifact["engine"]["rows"]["torrents"] == 10
     restore = artifact["checks"][1]
-    assert restore["ok"] is None
-    assert "two more connections than the dump's were too many" in restore["messages"][0]
+    assert restore["ok"] is not False
+    assert "max_user_connections" in restore["messages"][0], "said, whether the check was given up or is a weaker one"
 
 
 def test_a_host_without_a_server_says_so_and_is_content_with_the_quick_check(mysql: Server, tmp_path: Path):
