@@ -149,7 +149,8 @@ def test_tables_from_before_innodb_was_strict_and_tables_of_others_rows(server: 
     server.sql("CREATE DATABASE old; USE old; SET innodb_strict_mode = OFF; CREATE TABLE t (id INT) ROW_FORMAT=FIXED")
     server.sql("CREATE TABLE part (id INT) ENGINE=MyISAM; INSERT INTO part VALUES (1), (2)", "old")
     server.sql("CREATE TABLE parts (id INT) ENGINE=MERGE UNION=(part)", "old")
-    found = gather_evidence(connection(server), Kind("MariaDB", None), "old", {"t": 0, "part": 2, "parts": 0})
+    wanted = Wanted(Kind("MariaDB", None), "old", "CHARACTER SET utf8mb4")
+    found = gather_evidence(connection(server), wanted, {"t": 0, "part": 2, "parts": 0})
     result = check(found, dumped(server, "old"), tmp_path)
     assert result.ok is True, result.messages
 
