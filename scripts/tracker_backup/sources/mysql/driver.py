@@ -12,7 +12,7 @@ from tracker_backup.sources.interface import CopyContext, Forecast, Sink, Source
 from tracker_backup.sources.mysql.check import DumpCheck, count_objects
 from tracker_backup.sources.mysql.checks import DumpChecks
 from tracker_backup.sources.mysql.compare import absent
-from tracker_backup.sources.mysql.dump import Dumped, run_dump
+from tracker_backup.sources.mysql.dump import Dumped, ServerGoneError, run_dump
 from tracker_backup.sources.mysql.facts import Facts, gather
 from tracker_backup.sources.mysql.prepare import Prepared, prepare
 from tracker_backup.sources.mysql.proof import Evidence
@@ -59,6 +59,8 @@ class MysqlDriver:
             try:
                 with prover.watching(facts) as on_first_table:
                     dumped = _dump(prepared, facts, context, sink, on_first_table)
+            except ServerGoneError:
+                raise  # what answers at its address now is another server, with another schema
             except SourceError as error:
                 failure = error
             if failure is not None and prover.stood_in_the_way(failure.message):
