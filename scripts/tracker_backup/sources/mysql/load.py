@@ -43,6 +43,7 @@ _HINTS = {
     "ERROR 1021": "the server's disk is full: make room there",
     "ERROR 3675": "the server's disk is full: make room there",
     "No space left": "the server's disk is full: make room there",
+    "file write failure": "the server's disk is full: make room there",
     "ERROR 1044": "the user lacks a right: docs/mysql.md, Restore",
     "ERROR 1142": "the user lacks a right: docs/mysql.md, Restore",
     "ERROR 2013": "the server went away: look at its log, then try again",

@@ -30,7 +30,16 @@ _LOAD_SECONDS = 24 * 3600
 _SUM_SECONDS = 6 * 3600
 _POLL_MILLISECONDS = 500
 # Said by a client whose server is gone or full.
-_NOT_THE_DUMP = ("ERROR 2006", "ERROR 2013", "ERROR 2002", "No space left", "is full", "Out of memory", "out of memory")
+_NOT_THE_DUMP = (
+    "ERROR 2006",
+    "ERROR 2013",
+    "ERROR 2002",
+    "No space left",
+    "is full",
+    "file write failure",
+    "Out of memory",
+    "out of memory",
+)
 
 # Unknown database 'x'; Table 'x.t' doesn't exist; FUNCTION x.f does not exist.
 _ELSEWHERE = re.compile(r"ERROR (?:1049|1146|1305) .*?(?:'|FUNCTION |PROCEDURE )([^'. ]+)[.']")
