@@ -8,6 +8,7 @@ earlier try. Nothing but Python's own library is needed, and nothing is changed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -92,7 +93,7 @@ def is_free(port: str) -> bool:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address, int(number)))
     except OSError as error:
-        return error.errno != 98  # noqa: PLR2004 - EADDRINUSE on Linux
+        return error.errno != errno.EADDRINUSE
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import TrackerBackupError
@@ -15,20 +16,21 @@ if TYPE_CHECKING:
     from tracker_backup.stack.discovery import DiscoveredSource
 
 
-def discovered_target(config: Config, item: DiscoveredSource) -> Target | None:
+def discovered_target(config: Config | None, item: DiscoveredSource) -> Target | None:
     """Return where a discovered schema is, with the login that its service uses; None for what is no schema."""
     if item.endpoint is None or item.schema is None:
         return None
-    return Target(
+    found = Target(
         schema=item.schema,
         user=item.endpoint.user,
         password=item.endpoint.password,
         host=item.endpoint.host,
         port=item.endpoint.port,
         service=item.endpoint.server_service,
-        reach=config.mysql_reach,
-        non_transactional=config.mysql_non_transactional,
     )
+    if config is None:
+        return found
+    return replace(found, reach=config.mysql_reach, non_transactional=config.mysql_non_transactional)
 
 
 def schemas_of(stack: Path) -> list[Source]:
@@ -40,24 +42,11 @@ def schemas_of(stack: Path) -> list[Source]:
     from tracker_backup.stack.discovery import discover
 
     found = discover(stack)
+    targets = [(item, discovered_target(None, item)) for item in found.sources]
     return [
-        Source(
-            item.name,
-            item.type,
-            found.directory or stack,
-            item.service,
-            item.why,
-            target=Target(
-                schema=item.schema,
-                user=item.endpoint.user,
-                password=item.endpoint.password,
-                host=item.endpoint.host,
-                port=item.endpoint.port,
-                service=item.endpoint.server_service,
-            ),
-        )
-        for item in found.sources
-        if item.endpoint is not None and item.schema is not None
+        Source(item.name, item.type, found.directory or stack, item.service, item.why, target=target)
+        for item, target in targets
+        if target is not None
     ]
 
 
