@@ -10,6 +10,9 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH VIRTUAL_ENV
 
+# What `make bench NAME=VALUE` passes on; bench/settings.py says what each is.
+BENCH_WORDS := SIZE ORDER MODE RATE RUNS ONLY FULL ROWS APART LIMIT SETTLE AFTER STARTUP ROLE BENCH_DIR REPORT INSTALL LIST REDO
+
 .PHONY: help
 help: ## This list
 	@echo "make TARGET, where TARGET is one of"
@@ -32,11 +35,28 @@ test: system dev ## All of check, integration tests, the core Molecule scenarios
 test-all: system dev ## Everything, with slow tests and all Molecule scenarios; up to 70 minutes
 	@.venv/bin/python tools/stages.py test-all
 
+.PHONY: faults
+faults: system dev ## Every promise of docs/guarantees.md attacked in earnest, and the table there written anew; 45 minutes
+	@.venv/bin/python tools/guarantees.py --run
+
+.PHONY: faults-again
+faults-again: system dev ## What failed in make faults once more, after it has been mended; the table holds both
+	@.venv/bin/python tools/guarantees.py --again
+
+.PHONY: bench
+bench: dev ## Ways to back up a live database, measured side by side; `make bench LIST=1` says what and how long
+	@PYTHONPATH=.:tests:scripts .venv/bin/python -m bench $(foreach name,$(BENCH_WORDS),$(if $(filter-out undefined,$(origin $(name))),'$(name)=$($(name))'))
+
+.PHONY: soak
+soak: dev ## A thousand backups in a row under writes, each restored and checked; an hour at most
+	@PYTHONPATH=tests:scripts:tools .venv/bin/python -m support.soak --write
+
 .PHONY: docs
 docs: dev ## Write the generated documents anew
 	@.venv/bin/python tools/config_docs.py
 	@.venv/bin/python tools/cli_docs.py
 	@.venv/bin/python tools/role_readme.py
+	@.venv/bin/python tools/guarantees.py
 
 .PHONY: dev
 dev: ## The virtual environment .venv with everything pinned (PYTHON=... chooses the interpreter)

@@ -1,6 +1,6 @@
 """Run what `make check`, `make test` and `make test-all` are made of, and say how long each stage took.
 
-Quiet stages run two at a time with their output kept back: one that passes prints a line, one that fails
+Quiet stages run three at a time with their output kept back: one that passes prints a line, one that fails
 prints all of it. The others, tests and Molecule scenarios, run one after the other and print as they go.
 Every stage runs even if an earlier one failed. The last line counts the parts of all of them: a linter is
 one part, a test is one, a scenario is one.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,8 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import side_by_side
+
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".cache" / "reports"
+MOLECULE = ROOT / "molecule" / "run"
+PROGRAMS = ("scripts/tracker_backup", "tools", "demo", "roles", "playbooks/files", "molecule/run")
+NOTE = "note: "
+"""How a quiet stage begins its last line where that belongs into the table."""
+LAST_WORDS_SECONDS = 60
+"""How long a stage that is ended may take to say how far it has come."""
+TOO_LONG = 1.15
+"""Times its budget: then what a target still runs is ended and counts as failed, before CI ends all without a word."""
 BUDGET_SECONDS = {"check": 60, "test": 25 * 60, "test-all": 70 * 60}
 
 
@@ -41,12 +52,14 @@ class Result:
     passed: int
     failed: int
     skipped: int = 0
+    note: str = ""
 
     def line(self) -> str:
         """Return the stage's line in the table."""
         verdict = "FAILED" if self.failed else "ok"
         counts = f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
-        return f"  {verdict:<6}  {self.name:<32} {self.seconds:7.1f} s   {counts}"
+        said = f"; {self.note}" if self.note else ""
+        return f"  {verdict:<6}  {self.name:<32} {self.seconds:7.1f} s   {counts}{said}"
 
 
 def linters() -> list[Stage]:
@@ -55,16 +68,26 @@ def linters() -> list[Stage]:
         Stage("ansible-lint", ("ansible-lint", "--offline")),
         Stage("mypy", ("mypy",)),
         Stage("yamllint", ("yamllint", "--strict", ".")),
-        Stage("docstrings", ("interrogate", "-v", "scripts/tracker_backup", "tools", "demo")),
+        Stage("pip-audit", ("python", "tools/audit.py")),
+        Stage("bandit", ("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", *PROGRAMS)),
+        Stage("docstrings", ("interrogate", "-v", "scripts/tracker_backup", "tools", "demo", "bench")),
         Stage("ruff check", ("ruff", "check")),
         Stage("ruff format", ("ruff", "format", "--check")),
     ]
 
 
+def preparations() -> list[Stage]:
+    """Return the stages that build what is missing of the hosts and servers that tests and scenarios use."""
+    return [
+        Stage("database servers", ("python", "tests/support/database_images.py")),
+        Stage("test hosts", (str(MOLECULE), "--prepare")),
+    ]
+
+
 def pytest(name: str, *arguments: str) -> Stage:
-    """Return a stage that runs pytest and leaves a report to count from."""
+    """Return a stage that runs pytest, in several processes, and leaves a report to count from."""
     report = REPORTS / "pytest.xml"
-    return Stage(name, ("pytest", "--quiet", f"--junitxml={report}", *arguments), report)
+    return Stage(name, ("pytest", "--quiet", f"--junitxml={report}", *side_by_side.OPTIONS, *arguments), report)
 
 
 def count(stage: Stage, code: int) -> tuple[int, int, int]:
@@ -83,54 +106,78 @@ def count(stage: Stage, code: int) -> tuple[int, int, int]:
     return tests - failed - skipped, max(failed, int(code != 0)), skipped
 
 
-def run(stage: Stage, *, quiet: bool) -> Result:
+def end_of(process: subprocess.Popen[str], limit_seconds: float | None) -> tuple[str, int | None]:
+    """Wait for a process; return what it printed, if that is piped, and its exit code, None if it was ended.
+
+    After `limit_seconds` it is interrupted, as by Ctrl-C, so that it says how far it has come, then killed.
+    """
+    for seconds, signal_then in ((limit_seconds, signal.SIGINT), (LAST_WORDS_SECONDS, signal.SIGKILL)):
+        try:
+            printed, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal_then)
+        else:
+            return printed or "", process.returncode if signal_then == signal.SIGINT else None
+    printed, _ = process.communicate()
+    return printed or "", None
+
+
+def run(stage: Stage, *, quiet: bool, limit_seconds: float | None = None) -> Result:
     """Run one stage to its end; quiet, print its line then, and its output only if it failed."""
     if stage.report:
         stage.report.unlink(missing_ok=True)
     started = time.monotonic()
-    done = subprocess.run(
+    with subprocess.Popen(
         stage.command,
         cwd=ROOT,
-        check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if quiet else None,
         stderr=subprocess.STDOUT if quiet else None,
         text=True,
-    )
-    result = Result(stage.name, time.monotonic() - started, *count(stage, done.returncode))
+    ) as process:
+        printed, code = end_of(process, limit_seconds)
+    last = printed.rstrip().rpartition("\n")[2]
+    note = last.removeprefix(NOTE) if last.startswith(NOTE) else ""
+    if code is None:
+        note = f"ENDED after {limit_seconds:.0f} s, not done"
+    result = Result(stage.name, time.monotonic() - started, *count(stage, 1 if code is None else code), note=note)
     if quiet:
-        again = f"{done.stdout}\n          once more: {' '.join(stage.command)}\n" if result.failed else ""
+        again = f"{printed}\n          once more: {' '.join(stage.command)}\n" if result.failed else ""
         print("\n".join(filter(None, (result.line(), again))), flush=True)
     return result
 
 
 def run_quietly(stages: list[Stage]) -> list[Result]:
-    """Run stages two at a time, in their order."""
-    with ThreadPoolExecutor(max_workers=2) as lanes:
+    """Run stages three at a time, in their order: one of them waits for the network, mostly."""
+    with ThreadPoolExecutor(max_workers=3) as lanes:
         return list(lanes.map(lambda stage: run(stage, quiet=True), stages))
 
 
-def run_openly(stages: list[Stage]) -> list[Result]:
-    """Run stages one after the other, each below a heading."""
+def run_openly(stages: list[Stage], until: float) -> list[Result]:
+    """Run stages one after the other, each below a heading; what is not done `until` then (monotonic) has failed."""
     results = []
     for stage in stages:
         print(f"\n== {stage.name}: {' '.join(stage.command)}", flush=True)
-        results.append(run(stage, quiet=False))
+        results.append(run(stage, quiet=False, limit_seconds=max(1, until - time.monotonic())))
     return results
 
 
+def molecule_can_run() -> bool:
+    """Return whether Molecule has to run, and say so where it cannot; in CI it has to."""
+    asked = subprocess.run([MOLECULE, "--can-run"], cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
+    if asked.returncode == 0 or os.environ.get("CI") == "true":
+        return True
+    print("\nMolecule cannot run here (the reason stands above): its scenarios are left out.", flush=True)
+    return False
+
+
 def molecule(target: str) -> list[Stage]:
-    """Return the Molecule stage, or none where Molecule cannot run (an error in CI, where it has to)."""
-    runner = ROOT / "molecule" / "run"
-    asked = subprocess.run([runner, "--can-run"], cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
-    if asked.returncode != 0 and os.environ.get("CI") != "true":
-        print("\nMolecule cannot run here (the reason stands above): its scenarios are left out.", flush=True)
-        return []
+    """Return the Molecule stage."""
     report = REPORTS / "molecule.xml"
     return [
         Stage(
             "Molecule",
-            (str(runner), "--all" if target == "test-all" else "--core", f"--junitxml={report}"),
+            (str(MOLECULE), "--all" if target == "test-all" else "--core", f"--junitxml={report}"),
             report,
         )
     ]
@@ -142,8 +189,11 @@ def run_target(target: str) -> list[Result]:
         return run_quietly([pytest("quick tests", "-m", "not slow", "tests/unit", "tests/docs"), *linters()])
     selection = () if target == "test-all" else ("-m", "not slow")
     demo = [Stage("demo", ("python", "demo/run.py"))] if target == "test-all" else []
-    tests = pytest("all tests" if target == "test-all" else "tests", "--durations=10", *selection)
-    return run_quietly(linters()) + run_openly([tests, *demo]) + run_openly(molecule(target))
+    tests = pytest("all tests" if target == "test-all" else "tests", "--durations=25", *selection)
+    until = time.monotonic() + TOO_LONG * BUDGET_SECONDS[target]
+    hosts = molecule_can_run()
+    results = run_quietly([*(preparations() if hosts else []), *linters()])
+    return results + run_openly([tests, *demo, *(molecule(target) if hosts else [])], until)
 
 
 def main() -> int:
@@ -152,6 +202,8 @@ def main() -> int:
     parser.add_argument("target", choices=BUDGET_SECONDS)
     target: str = parser.parse_args().target
     REPORTS.mkdir(parents=True, exist_ok=True)
+    # Who started this in the background had it ignored, and what is started here would ignore it as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     results = run_target(target)
     seconds, budget = time.monotonic() - started, BUDGET_SECONDS[target]

@@ -7,9 +7,13 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from tracker_backup.cli import main  # noqa: E402 - the path must be right first
+from tracker_backup.errors import TerminatedError  # noqa: E402 - as above
 from tracker_backup.system.signals import ignore_signals  # noqa: E402 - as above
 
 if __name__ == "__main__":
-    code = main()
-    ignore_signals()  # all is done: a late signal must not make a failure of it while the interpreter ends
+    try:
+        code = main()
+        ignore_signals()  # all is done: a late signal must not make a failure of it while the interpreter ends
+    except TerminatedError as error:
+        code = error.exit_code
     sys.exit(code)

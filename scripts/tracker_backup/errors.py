@@ -11,7 +11,9 @@ TrackerBackupError            1  failed, nothing published
 ├── RestoreError              1  nothing was restored, or not all of it
 ├── ScheduleError             1  the crontab could not be read or written
 ├── CommandError              1  a program is missing, failed, or took too long
+│   └── CopyError             1  restic or borg says that a copy cannot be made, looked at or read
 ├── PartialError              3  some sources were taken, others not
+│   └── CopiesBehindError     3  a copy elsewhere is behind, and nothing else is wrong
 ├── LockHeldError             4  another run is at work
 ├── CheckFailedError          5  what was stored or copied is damaged
 ├── DeadlineError             1  the run took longer than it may
@@ -38,6 +40,17 @@ class TrackerBackupError(Exception):
     def __str__(self) -> str:
         """Return the message with the hint in its own line."""
         return self.message if self.hint is None else f"{self.message}\n  {self.hint}"
+
+
+def terminated(error: BaseException) -> TerminatedError | None:
+    """Return the signal that an error comes of, None where it comes of none.
+
+    Up to version 3.11 Python wraps what a handler raises while a class is being made, as in an import.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TerminatedError):
+        cause = cause.__cause__
+    return cause
 
 
 class UsageError(TrackerBackupError):
@@ -93,10 +106,18 @@ class CommandError(TrackerBackupError):
     """A program is missing, failed, or took too long."""
 
 
+class CopyError(CommandError):
+    """A copy elsewhere cannot be made, looked at or read: its program said so."""
+
+
 class PartialError(TrackerBackupError):
     """Some sources were taken and others not."""
 
     exit_code = 3
+
+
+class CopiesBehindError(PartialError):
+    """A copy elsewhere is behind, and nothing else is wrong."""
 
 
 class LockHeldError(TrackerBackupError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("tool", ["config_docs.py", "cli_docs.py", "role_readme.py"])
+@pytest.mark.parametrize("tool", ["config_docs.py", "cli_docs.py", "role_readme.py", "guarantees.py"])
 def test_a_generated_document_is_current(checkout: Path, tool: str) -> None:
     done = subprocess.run(
         [sys.executable, checkout / "tools" / tool, "--check"], capture_output=True, text=True, check=False

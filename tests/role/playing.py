@@ -18,6 +18,7 @@ ROLE = ROOT / "roles/tracker_backup"
 TOOLS = Path(sys.executable).parent
 CURRENT = "usr/local/lib/tracker-backup/current/tracker_backup"
 CANARY = "https://ping.example.org/canary-5f0c1c"
+TOLD = "json://me:canary-5f0c1c@127.0.0.1:9/canary"
 
 COMPOSE = """\
 services:

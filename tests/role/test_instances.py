@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from role.playing import CANARY, CURRENT, Controller, Story, files, make_stack
+from role.playing import CANARY, CURRENT, TOLD, Controller, Story, files, make_stack
 
 pytestmark = pytest.mark.slow
 JOBS = [{"name": "often", "schedule": "40 4 * * *", "keep": {"last": 3}}]
@@ -19,7 +19,7 @@ JOBS = [{"name": "often", "schedule": "40 4 * * *", "keep": {"last": 3}}]
 def story(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Return the plays of a host with two stacks."""
     controller = Controller(clone, tmp_path_factory.mktemp("instances"))
-    host = controller.host("one", tracker_backup_min_free="1 MiB")
+    host = controller.host("one", tracker_backup_min_free="1 MiB", tracker_backup_notification_urls=[TOLD])
     second = make_stack(controller.directory / "second")
     items = [{"name": "main"}, {"name": "test", "stack_dir": str(second), "jobs": JOBS, "ping_url": CANARY}]
     controller.hosts["one"]["tracker_backup_instances"] = items
@@ -27,6 +27,7 @@ def story(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     told.play("first", "--diff", "-vvv")
     told.play("second", "--diff")
     items[1] = {"name": "test", "state": "absent"}
+    controller.hosts["one"]["tracker_backup_notification_urls"] = []
     told.play("one gone", "--diff")
     told.play("absent", "-e", "tracker_backup_state=absent")
     return told
@@ -78,8 +79,15 @@ def test_one_goes_and_the_other_stays_as_it_was(story: Story) -> None:
         "etc/cron.d/tracker-backup-test",
         "etc/logrotate.d/tracker-backup-test",
         "etc/tracker-backup/test.yml",
+        "etc/tracker-backup/test.urls",
+        "etc/tracker-backup/main.urls",  # nobody is told any more
     }
-    assert {name: before[name] for name in after} == after
+    main = "etc/tracker-backup/main.yml"
+    assert {name: before[name] for name in after if name != main} == {
+        name: after[name] for name in after if name != main
+    }
+    assert "notifications" in configuration(before, "main")
+    assert "notifications" not in configuration(after, "main")
     assert f"{CURRENT}/__main__.py" in after or any("/tracker_backup/__main__.py" in name for name in after)
     assert any(name.startswith("var/backups/tracker-backup/test/2") for name in story.after["one gone"])
 
@@ -105,6 +113,7 @@ def two(controller: Controller) -> Controller:
         ({"repository": "/b"}, {"tracker_backup_repository": "/b"}, "Instances main and test are in each other's way"),
         ({"repository": "/b/x"}, {"tracker_backup_repository": "/b"}, "/b/x is, or lies in, the repository /b"),
         ({"repository": "{stack}/backups"}, {}, "lies in, the stack"),
+        ({}, {"tracker_backup_metrics_file": "/m/x.prom"}, "write their metrics over each other's, to /m/x.prom"),
         ({"name": "main"}, {}, "Two items of tracker_backup_instances have the same name: main, main"),
         ({}, {"tracker_backup_instance": "other"}, "leave one of them out"),
         ({"stackdir": "/x"}, {}, "stackdir"),

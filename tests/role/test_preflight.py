@@ -27,6 +27,7 @@ REFUSED: dict[str, tuple[dict[str, object], list[str]]] = {
         ['tracker_backup_repository is "backups"', "tracker_backup_staging_dir", "absolute path"],
     ),
     "target": ({"tracker_backup_schedule_target": "systemd"}, ['"systemd"', "cron.d, crontab, or"]),
+    "trusted": ({"tracker_backup_trusted_users": ["deploy", "a b"]}, ["tracker_backup_trusted_users has a b:"]),
     "choice": ({"tracker_backup_check": "sometimes"}, ["must be one of: auto, quick, full, none"]),
     "python": (
         {"tracker_backup_python": "/nonexistent/python"},

@@ -6,18 +6,22 @@ Nothing is published: the server is reached from inside, or at the container's a
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.database_images import ENTRYPOINT, image, write_archive
+from support.database_images import ENTRYPOINT, Image, image, write_archive
 from support.database_servers import ROOT_PASSWORD, sql_text
 from support.engine import docker
 from support.program import wait_until
 
-NETWORK = "tracker-backup-test-database"
+# Names of this test process alone: others use the same engine beside it.
+NAME = f"tracker-backup-test-mysql-{os.getpid()}"
+NETWORK = f"tracker-backup-test-database-{os.getpid()}"
 
 
 def imported(flavour: str) -> str:
@@ -25,8 +29,15 @@ def imported(flavour: str) -> str:
     made = image(flavour)
     entrypoint = hashlib.sha256(ENTRYPOINT.read_bytes()).hexdigest()[:12]
     reference = f"tracker-backup-test-{flavour}:{made.hash}-{entrypoint}"
-    if docker("images", "--quiet", reference):
-        return reference
+    # Of the test processes that run side by side one imports it.
+    with (made.directory / "importing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not docker("images", "--quiet", reference):
+            _import(made, reference)
+    return reference
+
+
+def _import(made: Image, reference: str) -> None:
     changes = ['ENTRYPOINT ["/entrypoint.sh"]', "VOLUME /var/lib/mysql", "EXPOSE 3306"]
     command = ["docker", "import", *(f"--change={change}" for change in changes), "-", reference]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
@@ -34,14 +45,13 @@ def imported(flavour: str) -> str:
         write_archive(made, process.stdin)
         process.stdin.close()
     assert process.returncode == 0
-    return reference
 
 
 class DatabaseContainer:
     """A container of a stack's database service, with what Compose gives it."""
 
     def __init__(
-        self, flavour: str, stack: Path, name: str = "tracker-mysql", *, service: str = "mysql", network: bool = False
+        self, flavour: str, stack: Path, name: str = NAME, *, service: str = "mysql", network: bool = False
     ) -> None:
         """Describe it; `network` puts it into an internal network of its own, else it has none."""
         self.flavour = flavour
@@ -66,7 +76,9 @@ class DatabaseContainer:
             command += ["--env", f"{key}={value}"]
         server = "mysqld" if self.vendor == "mysql" else "mariadbd"
         docker(*command, reference, server, "--innodb-buffer-pool-size=64M", *options)
-        wait_until(lambda: not self.is_running() or self._load(b"SELECT 1").returncode == 0, self.log)
+        # Whoever asks again and again, of a server that is starting, takes the time that it needs.
+        up = lambda: not self.is_running() or self._load(b"SELECT 1").returncode == 0  # noqa: E731
+        wait_until(up, self.log, every_seconds=0.2)
         assert self.is_running(), self.log()
 
     def is_running(self) -> bool:

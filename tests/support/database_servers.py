@@ -23,7 +23,8 @@ from support.database_images import FLAVOURS, Image, image
 from support.program import PATIENCE_SECONDS, wait_until
 
 ALL = tuple(FLAVOURS)
-ROOT_PASSWORD = "root canary '\"\\#% $`/@:"
+# Of this test process alone: others may run beside it, whose command lines are none of its business.
+ROOT_PASSWORD = f"root canary {os.getpid()} '\"\\#% $`/@:"
 # Small and quick to start, durable enough for a test: a killed server loses nothing that was committed.
 OPTIONS = ("--skip-name-resolve", "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2")
 VENDOR_OPTIONS = {
@@ -103,7 +104,9 @@ class Server:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        wait_until(lambda: self._process is None or self._process.poll() is not None or self._answers(), self._said)
+        # Whoever asks again and again, of a server that is starting, takes the time that it needs.
+        up = lambda: self._process is None or self._process.poll() is not None or self._answers()  # noqa: E731
+        wait_until(up, self._said, every_seconds=0.1)
         assert self._process.poll() is None, self._said()
         (self.data / "root-has-a-password").touch()
 

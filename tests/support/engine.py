@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from support.program import PATIENCE_SECONDS, wait_until
 
 IMAGE = "tracker-backup-test:1"
 SUPPORT = Path(__file__).resolve().parent
+KEEPER = SUPPORT / "engine_keeper.py"
 
 
 def docker(*arguments: str, check: bool = True) -> str:
@@ -33,37 +37,43 @@ def engine_answers() -> bool:
 
 @contextmanager
 def running_engine(directory: Path) -> Iterator[None]:
-    """Give the engine that is there, or one of our own below `directory`, without a network, for as long as needed."""
-    if engine_answers():
+    """Give the engine that is there, or one of our own below `directory`, without a network, for as long as needed.
+
+    Test processes that run side by side share it; it ends after the last of them.
+    """
+    with _lock("door") as door, _lock("users") as users:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if not engine_answers():
+            _start_engine(directory, Path(users.name))
+        import_image()
+        fcntl.flock(door, fcntl.LOCK_UN)
         yield
-        return
-    # A test run that is killed leaves no engine behind: TERM, so that it ends its containers.
-    command = [
-        "setpriv",
-        "--pdeathsig",
-        "TERM",
-        "dockerd",
-        "--data-root",
-        str(directory / "data"),
-        "--exec-root",
-        str(directory / "exec"),
-    ]
-    command += ["--pidfile", str(directory / "pid")]
+
+
+def _lock(name: str) -> IO[str]:
+    """Open a file that all test processes of this user lock; the engine has one socket on the whole machine."""
+    return Path(tempfile.gettempdir(), f"tracker-backup-test-engine-{name}-{os.geteuid()}").open("w")
+
+
+def _start_engine(directory: Path, users: Path) -> None:
+    """Start an engine that ends when nobody holds the lock `users` any more, and wait until it answers."""
+    places = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "pid"}
+    command = ["setsid", "--fork", sys.executable, str(KEEPER), str(users), "dockerd"]
+    command += [word for option, place in places.items() for word in (option, str(directory / place))]
     command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--host", "unix:///var/run/docker.sock"]
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        said = lambda: (directory / "log").read_text(errors="replace")[-2000:]  # noqa: E731
-        wait_until(lambda: process.poll() is not None or engine_answers(), said)
-        assert process.poll() is None, said()
-        yield
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+    kept = lambda: bool(processes_with(str(KEEPER), str(directory)))  # noqa: E731
+    said = lambda: (directory / "log").read_text(errors="replace")[-2000:]  # noqa: E731
+    wait_until(lambda: engine_answers() or not kept(), said, every_seconds=0.2)
+    assert kept(), said()
 
 
 def import_image() -> None:
-    """Make an image that is empty but for the places where this machine's own programs are mounted."""
+    """Make an image, if it is not there, that is empty but for the places where this machine's programs are mounted."""
+    if docker("images", "--quiet", IMAGE):
+        return
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name in ("usr", "data", "support", "tmp"):
@@ -171,7 +181,7 @@ class TrackerContainer:
 def processes_with(*words: str) -> set[int]:
     """Return the processes whose command lines hold all these words."""
     found = set()
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+    for file in (process / "cmdline" for process in Path("/proc").glob("[0-9]*")):
         try:
             line = file.read_bytes()
         except OSError:

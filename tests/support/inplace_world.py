@@ -11,12 +11,28 @@ from support.program import Installation
 from support.tracker_standin import check_invariant
 
 
+def back_up_and_go_on(installation: Installation) -> None:
+    """Make a backup of "old"; live is "new" then."""
+    mark(installation.database, "old")
+    installation.back_up()
+    mark(installation.database, "new")
+
+
 def mark(database: Path, name: str) -> None:
     """Give a database a name of its own, by which it can be told from others afterwards."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DROP TABLE IF EXISTS mark")
         connection.execute("CREATE TABLE mark (name TEXT)")
         connection.execute("INSERT INTO mark VALUES (?)", (name,))
+
+
+def two_backups(installation: Installation) -> tuple[str, str]:
+    """Make a backup of each of two databases; the second is the live one."""
+    ids = []
+    for name in ("one", "two"):
+        mark(installation.database, name)
+        ids.append(installation.back_up()["id"])
+    return ids[0], ids[1]
 
 
 def marked(database: Path) -> str:

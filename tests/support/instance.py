@@ -152,9 +152,12 @@ class Instance:
         return [backup.id for backup in self.repository.backups()]
 
     def add(self, manifest: Manifest) -> Path:
-        """Put a backup into the repository that has a manifest, and nothing behind it."""
+        """Put a backup into the repository that has a manifest, and nothing but files of the right size behind it."""
         directory = self.path / manifest.id
         directory.mkdir(mode=0o700)
+        for artifact in manifest.artifacts:
+            with (directory / artifact.file).open("wb") as file:
+                file.truncate(artifact.bytes)
         (directory / "manifest.json").write_bytes(encode_manifest(manifest))
         return directory
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from support.database_servers import Server, client
+from support.mysql_world import tracker_schema
 from support.program import _DEFAULT_SIGNALS, Installation, wait_until
 from tracker_backup.repository.store import Repository
 
 WITH_PROGRAMS = Path(__file__).with_name("with_programs.py")
-CANARY = "canary 5ec2e7 '\"\\#% $`/@:?"
+# Of this test process alone: what another one does beside it is not what a search of all processes is to find.
+CANARY_WORDS = f"canary 5ec2e7 {os.getpid()}"
+CANARY = f"{CANARY_WORDS} '\"\\#% $`/@:?"
 """A password with all that has ever been read wrong."""
 # What docs/mysql.md says is needed, by vendor; {schema} is the schema.
 LEAST = {
@@ -63,6 +67,15 @@ def installation_for(server: Server, directory: Path, **settings: Any) -> MysqlI
 def least_user(server: Server, name: str, schema: str, password: str = CANARY) -> None:
     """Make a user with the least rights that a complete dump needs."""
     server.user(name, password, *(grant.format(schema=schema) for grant in LEAST[server.vendor]))
+
+
+def small_schema(server: Server, directory: Path, schema: str) -> MysqlInstallation:
+    """Return an installation that dumps a new small schema of a server, with the rights that it needs at least."""
+    tracker_schema(server, schema, rows=200)
+    least_user(server, f"keeper_{schema}", schema)
+    installation = installation_for(server, directory, check="quick")
+    installation.dump(server, schema, f"keeper_{schema}")
+    return installation
 
 
 @contextmanager

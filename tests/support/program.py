@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+
+from support.tracker_standin import check_invariant
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "scripts" / "tracker_backup"
@@ -31,12 +36,12 @@ class Installation:
         self.directory = directory
         self.config_directory = directory / "etc"
         self.data = directory / "data"
-        self.repository = directory / "repository"
+        self.repository = Path(settings.get("repository", directory / "repository"))
         self.log = directory / "log" / "default.log"
         self.python = sys.executable
         self.settings: dict[str, Any] = {}
         for needed in (self.config_directory, self.data):
-            needed.mkdir(parents=True)
+            needed.mkdir(parents=True, exist_ok=True)
         self.configure(**settings)
 
     @property
@@ -93,18 +98,29 @@ class Installation:
         assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return self.manifests()[-1]
 
+    def restored(self, backup: str = "latest", source: str = "tracker") -> dict[str, Any]:
+        """Restore a backup of the stand-in's database, and return what its own check says of that."""
+        target = self.directory / "restored"
+        shutil.rmtree(target, ignore_errors=True)
+        done = self.run("restore", backup, "--to", str(target))
+        assert done.returncode == 0, done.stderr
+        return check_invariant(target / f"{source}.sqlite3", integrity=True)
+
     def start(self, *arguments: str) -> Running:
         """Start the program and return at once."""
         return Running(self.command(*arguments), self.environment())
 
-    def start_halting(self, phase: str, *arguments: str) -> Running:
-        """Start the program such that it stands still in `phase`, its child process stopped; wait until it does."""
+    def start_halting(self, phase: str, *arguments: str, wrap: tuple[str, ...] = ()) -> Running:
+        """Start the program such that it stands still in `phase`, and wait until it does; see halting.py.
+
+        `wrap` are words in front of it, as those of nsenter.
+        """
         told = self.directory / f"halted-{phase.replace(' ', '-')}"
         told.unlink(missing_ok=True)
-        command = [*_DEFAULT_SIGNALS, self.python, "-I", str(HALTING), phase, str(told), *arguments]
+        command = [*wrap, *_DEFAULT_SIGNALS, self.python, "-I", str(HALTING), phase, str(told), *arguments]
         running = Running(command, self.environment())
         wait_until(told.exists, lambda: f"the program never came to {phase!r}: {running.said()}", running)
-        running.halted_pid = int(told.read_text(encoding="ascii"))
+        running.halted_pid, running.halted_by = int(told.read_text(encoding="ascii")), told
         return running
 
     def phase(self) -> str | None:
@@ -174,6 +190,7 @@ class Running:
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         """Start it."""
         self.halted_pid = 0
+        self.halted_by: Path | None = None
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -205,6 +222,13 @@ class Running:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def go_on(self) -> None:
+        """Let go on what stands still at the place where a test wanted it."""
+        if self.halted_pid:
+            os.kill(self.halted_pid, signal.SIGCONT)
+        elif self.halted_by is not None:
+            self.halted_by.unlink()
+
     def wait(self) -> int:
         """Wait for its end and return its exit code, the negative number of the signal if one ended it."""
         if self._said is None:
@@ -219,9 +243,13 @@ class Running:
         return "\n".join(self._said or ())
 
     def has_open(self, path: Path) -> bool:
-        """Return whether it has a file open."""
-        links = Path("/proc", str(self.pid), "fd").glob("*")
-        return path.exists() and any(os.path.realpath(link) == os.path.realpath(path) for link in links)
+        """Return whether it has a file open; what it closes while we look is passed over."""
+        wanted = os.path.realpath(path)
+        for link in Path("/proc", str(self.pid), "fd").glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(link) == wanted:  # noqa: PTH115 - compared as text
+                    return True
+        return False
 
     def children(self) -> set[int]:
         """Return the processes that it has started and that run now."""
@@ -233,14 +261,19 @@ def sqlite_source(name: str, path: Path | str) -> dict[str, str]:
     return {"name": name, "type": "sqlite", "path": str(path)}
 
 
-def wait_until(condition: Callable[[], bool], otherwise: Callable[[], str], running: Running | None = None) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    otherwise: Callable[[], str],
+    running: Running | None = None,
+    every_seconds: float = 0.005,
+) -> None:
     """Wait for something that must come; fail when it does not, or when the program it depends on has ended."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         ended = running is not None and not running.alive()
         assert time.monotonic() < give_up, otherwise()
         assert not ended or condition(), otherwise()
-        time.sleep(0.005)
+        time.sleep(every_seconds)
 
 
 def is_running(pid: int) -> bool:
@@ -262,7 +295,7 @@ def tree(directory: Path) -> dict[str, tuple[int, int, int, int]]:
 
 def _parents() -> dict[int, int]:
     parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for stat in (process / "stat" for process in Path("/proc").glob("[0-9]*")):
         try:
             text = stat.read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, ProcessLookupError):

@@ -4,9 +4,9 @@
 The tracker itself cannot be had on every test machine, so this file plays its part. It needs nothing but
 Python's standard library: it runs in unit tests, in the demo and inside containers.
 
-    tracker_standin.py build PATH [--mib N] [--order random|sorted] [--journal-mode wal|delete] [--seed N]
+    tracker_standin.py build PATH [--mib N | --rows N] [--order random|sorted] [--journal-mode wal|delete] [--seed N]
     tracker_standin.py write PATH [--rate 100] [--seconds S] [--report FILE] [--busy-timeout 5]
-    tracker_standin.py check PATH [--integrity]
+    tracker_standin.py check PATH [--integrity [--cache-mib N]]
 
 The invariant: a built database has `completed` = 0 in every row and a counter of 0. Each transaction of the
 writer adds one to `completed` of one row and one to the counter, so in every consistent copy the sum of
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -75,11 +75,17 @@ def sorted_hashes(seed: int) -> Iterator[list[tuple[str]]]:
 
 
 def build_database(
-    path: Path | str, mib: float = 1, order: str = "random", journal_mode: str = "wal", seed: int = 1
+    path: Path | str,
+    mib: float = 1,
+    order: str = "random",
+    journal_mode: str = "wal",
+    seed: int = 1,
+    rows: int | None = None,
 ) -> int:
     """Make a tracker database of about `mib` MiB (0: the empty schema) and return its number of torrents.
 
-    It appears under its name only when it is complete. Raises FileExistsError when there is a file already.
+    With `rows` it has exactly so many torrents, whatever its size. It appears under its name only when it is complete.
+    Raises FileExistsError when there is a file already.
     """
     path = Path(path)
     if path.exists():
@@ -88,7 +94,8 @@ def build_database(
     unfinished.unlink(missing_ok=True)
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
-        rows = _fill(connection, mib, random_hashes(seed) if order == "random" else sorted_hashes(seed))
+        batches = random_hashes(seed) if order == "random" else sorted_hashes(seed)
+        made = _fill(connection, mib if rows is None else math.inf, batches, rows)
         connection.execute("PRAGMA locking_mode = NORMAL")
         connection.execute(f"PRAGMA journal_mode = {journal_mode}")
     except BaseException:
@@ -97,24 +104,25 @@ def build_database(
         raise
     connection.close()
     unfinished.rename(path)
-    return rows
+    return made
 
 
-def _fill(connection: sqlite3.Connection, mib: float, batches: Iterator[list[tuple[str]]]) -> int:
-    """Create the tables and insert whole batches, the last one cut, until the file has its size."""
+def _fill(
+    connection: sqlite3.Connection, mib: float, batches: Iterator[list[tuple[str]]], most_rows: int | None
+) -> int:
+    """Create the tables and insert whole batches, the last one cut, until the file has its size or its rows."""
     for pragma in BUILD_PRAGMAS:
         connection.execute(pragma)
     connection.executescript(SCHEMA)
     connection.execute("BEGIN")
     rows = 0
     step = HASHES_PER_BATCH if mib >= 16 else 500
-    while (missing := mib * MIB - _size(connection)) > 0:
-        batch = next(batches)
+    while mib * MIB > _size(connection) and rows != most_rows:
+        batch = next(batches)[: None if most_rows is None else most_rows - rows]
         for at in range(0, len(batch), step):
             connection.executemany("INSERT INTO torrents (info_hash) VALUES (?)", batch[at : at + step])
             rows += len(batch[at : at + step])
-            missing = mib * MIB - _size(connection)
-            if missing <= 0:
+            if mib * MIB <= _size(connection):
                 break
     connection.execute("COMMIT")
     return rows
@@ -126,16 +134,20 @@ def _size(connection: sqlite3.Connection) -> int:
     return int(pages * connection.execute("PRAGMA page_size").fetchone()[0])
 
 
-def check_invariant(path: Path | str, integrity: bool = False) -> dict[str, Any]:
+def check_invariant(path: Path | str, integrity: bool = False, cache_mib: int | None = None) -> dict[str, Any]:
     """Look at a copy, read-only: `ok` is true when each transaction is in it wholly or not at all.
 
-    With `integrity` SQLite's own integrity_check must say ok too. Never raises for a bad file: `ok` is false
+    With `integrity` SQLite's own integrity_check must say ok too; large files are read much faster with a larger cache,
+    as long as nobody cuts them short meanwhile. Never raises for a bad file: `ok` is false
     then and `error` says why.
     """
     result: dict[str, Any] = {"ok": False, "rows": None, "counter": None, "completed": None}
     try:
         connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
         try:
+            if cache_mib is not None:
+                connection.execute(f"PRAGMA mmap_size = {cache_mib * MIB}")
+                connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
             connection.execute("BEGIN")
             rows, completed = connection.execute(
                 "SELECT count(*), coalesce(sum(completed), 0) FROM torrents"
@@ -182,8 +194,17 @@ class Latencies:
 class WriteLoop:
     """The tracker at work: one connection that is never reopened, paced transactions, a report on disk."""
 
-    def __init__(self, path: Path, rate: float, report: Path | None, busy_timeout: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rate: float,
+        report: Path | None,
+        busy_timeout: float,
+        observe: Callable[[float, bool], None] | None = None,
+    ) -> None:
         """Open the database, which must exist; `rate` in transactions a second, `busy_timeout` in seconds.
+
+        `observe` is told of each transaction how many milliseconds it took and whether it was committed.
 
         Raises sqlite3.Error when the database cannot be opened or is none of ours.
         """
@@ -193,6 +214,7 @@ class WriteLoop:
         self._last_id = int(self._connection.execute("SELECT coalesce(max(id), 0) FROM torrents").fetchone()[0])
         self._period = 1 / rate
         self._report = report
+        self._observe = observe
         self._random = random.Random()
         self._latencies = Latencies()
         self._started = time.monotonic()
@@ -227,14 +249,19 @@ class WriteLoop:
     def _count_one(self) -> None:
         """Do one transaction and count how it went."""
         begin = time.perf_counter()
+        committed = False
         try:
             self._transaction()
+            committed = True
             self._transactions += 1
         except sqlite3.Error as error:
             self._errors[str(error)] = self._errors.get(str(error), 0) + 1
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        self._latencies.add((time.perf_counter() - begin) * 1000)
+        milliseconds = (time.perf_counter() - begin) * 1000
+        self._latencies.add(milliseconds)
+        if self._observe is not None:
+            self._observe(milliseconds, committed)
 
     def _transaction(self) -> None:
         """Half the time a torrent never seen, else one more download of a torrent that is there."""
@@ -338,6 +365,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="make a database")
     build.add_argument("--mib", type=float, default=1, help="size in MiB, 0 for the empty schema (default 1)")
+    build.add_argument("--rows", type=int, help="number of torrents, instead of a size")
     build.add_argument("--order", choices=("random", "sorted"), default="random", help="order of the hashes")
     build.add_argument("--journal-mode", choices=("wal", "delete"), default="wal")
     build.add_argument("--seed", type=int, default=1)
@@ -348,6 +376,7 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("--busy-timeout", type=float, default=5, help="seconds to wait for a lock (default 5)")
     check = commands.add_parser("check", help="prove that a copy is consistent; exit 1 when it is not")
     check.add_argument("--integrity", action="store_true", help="run SQLite's integrity_check too")
+    check.add_argument("--cache-mib", type=int, help="memory for the check (default: SQLite's own 2 MiB)")
     for command in (build, write, check):
         command.add_argument("path", type=Path, metavar="PATH")
     return parser
@@ -360,10 +389,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command == "write":
             return _write_command(parsed)
         if parsed.command == "check":
-            result = check_invariant(parsed.path, parsed.integrity)
+            result = check_invariant(parsed.path, parsed.integrity, parsed.cache_mib)
             print(json.dumps(result))
             return 0 if result["ok"] else 1
-        rows = build_database(parsed.path, parsed.mib, parsed.order, parsed.journal_mode, parsed.seed)
+        rows = build_database(parsed.path, parsed.mib, parsed.order, parsed.journal_mode, parsed.seed, rows=parsed.rows)
         print(json.dumps({"rows": rows, "bytes": parsed.path.stat().st_size}))
         return 0
     except (OSError, sqlite3.Error) as error:

@@ -11,6 +11,7 @@ CODES = {
     "UsageError": 2, "ConfigurationError": 2, "PrivilegeError": 2, "SourceError": 1, "SourcePendingError": 3,
     "RepositoryError": 1, "RestoreError": 1, "ScheduleError": 1, "CommandError": 1, "PartialError": 3,
     "LockHeldError": 4, "CheckFailedError": 5, "DeadlineError": 1, "TooSlowError": 1,
+    "CopiesBehindError": 3, "CopyError": 1,
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import syslog
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from support.instance import Instance, a_manifest
+from support.logs import records
 from tracker_backup import session as module
 from tracker_backup.config.load import build_config
 from tracker_backup.config.model import Config
@@ -26,11 +28,12 @@ from tracker_backup.errors import (
     TrackerBackupError,
 )
 from tracker_backup.health.statefile import read_status
+from tracker_backup.health.summary import summary
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.manifest import DAMAGED, Failure
 from tracker_backup.run.backup import BackupRun
 from tracker_backup.run.outcome import Outcome, Request
-from tracker_backup.session import Session, summary
+from tracker_backup.session import Session
 from tracker_backup.system.logs import LOGGER, JournalHandler, open_logs
 
 CANARY = "https://ping.invalid/canary"
@@ -138,9 +141,8 @@ def test_whatever_ends_a_run_is_logged_pinged_and_in_the_status(
     assert status is not None
     assert status.last_run is not None
     assert (status.last_run.exit_code, status.last_run.message) == (code, heard[1][1])
-    assert [text for priority, text in journal if priority == syslog.LOG_ERR] == [
-        f"default: job=daily exit={code} {heard[1][1]}".replace("\n", " / ")
-    ]
+    [told] = [text for priority, text in journal if priority == syslog.LOG_ERR]
+    assert re.sub(r"run=\S+Z-daily ", "", told) == f"default: job=daily exit={code} {heard[1][1]}".replace("\n", " / ")
     assert f"exit={code}" in instance.log.read_text(encoding="utf-8")
 
 
@@ -214,6 +216,26 @@ def test_a_bad_ping_fails_no_run_and_is_in_the_log_without_its_address(
     assert log.count("WARNING") == 2
     assert "the ping address answered 500" in log
     assert "canary" not in log + str(journal)
+
+
+@pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+def test_the_journal_gets_what_the_log_file_gets(
+    instance: Instance, heard: list[tuple[str, str]], journal: list[tuple[int, str]], form: str
+) -> None:
+    running, request = session(instance)
+    open_logs(instance.log, "default", form)
+
+    outcome = running.back_up(request, wait=False)
+
+    assert outcome is not None
+    lines = instance.log.read_text(encoding="utf-8").splitlines()
+    texts = [text for _, text in journal]
+    assert all(f"{outcome.id}" in text for text in texts)
+    if form == "text":
+        assert texts == [f"default: {line.partition('] ')[2]}" for line in lines]
+    else:
+        assert texts == lines
+        assert {item["run"] for item in records(instance.log, form)} == {outcome.id}
 
 
 def test_a_status_that_cannot_be_written_fails_no_run(instance: Instance, heard: list[tuple[str, str]]) -> None:

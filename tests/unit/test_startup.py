@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "scripts" / "tracker_backup"
-SLOW = {"asyncio", "croniter", "crontab", "jsonschema", "rich", "sh"}
+SLOW = {"apprise", "asyncio", "croniter", "crontab", "jsonschema", "prometheus_client", "rich", "sh"}
 
 
 def loaded(configuration: Path, *command: str) -> set[str]:
@@ -43,6 +43,15 @@ def configuration(tmp_path: Path) -> Path:
     return directory
 
 
+def test_the_version_is_told_at_once(configuration: Path) -> None:
+    """What every command loads before it is known which one: each of these takes as long as all of ours."""
+    assert loaded(configuration, "--version") & {"dataclasses", "inspect", "json", "secrets", "subprocess"} == set()
+
+
+def test_a_look_at_backups_needs_no_secrets(configuration: Path) -> None:
+    assert "secrets" not in loaded(configuration, "list")
+
+
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
@@ -54,7 +63,7 @@ def configuration(tmp_path: Path) -> Path:
         (["status"], {"jsonschema", "croniter", "crontab"}),
         (["status", "--json"], {"jsonschema", "croniter", "crontab"}),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(sorted(words) if isinstance(words, set) else words),
 )
 def test_slow_libraries_are_loaded_where_they_are_needed(
     configuration: Path, command: list[str], allowed: set[str]

@@ -2,7 +2,7 @@
 # Called by mmdebstrap with the new root directory: turns a minimal Debian into a VM that was just handed over.
 set -eu
 root=$1
-[ -x "$root/usr/sbin/sshd" ] || exit 0 # the tracker's container is no host
+[ -x "$root/usr/sbin/sshd" ] || exit 0 # a container's file system is no host
 
 # Nobody logs in on a console, the kernel is not ours, and apt's own timers would hold its lock at a bad time.
 chroot "$root" systemctl mask getty.target console-getty.service systemd-modules-load.service \

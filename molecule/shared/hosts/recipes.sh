@@ -5,7 +5,7 @@
 suite_of() {
     case $1 in
         bookworm) echo bookworm ;;
-        trixie | trixie-docker | tracker) echo trixie ;;
+        trixie | trixie-docker | tracker | backup-base) echo trixie ;;
         *) return 1 ;;
     esac
 }
@@ -15,14 +15,21 @@ host="systemd,systemd-sysv,dbus,cron,openssh-server,sudo,python3,ca-certificates
 # What the role installs. Where it is there already a scenario is some 15 seconds shorter; `bookworm` and
 # `trixie-docker` go without, so that each distribution has one scenario in which apt does its work.
 role="sqlite3,default-mysql-client,zstd,logrotate,python3-crontab,python3-sh,python3-yaml,python3-jsonschema,python3-rich"
+# What the Containerfile installs: with it apt has nothing to do, and no registry is asked for a base image.
+container="cron,python3-crontab,python3-croniter,python3-sh,python3-yaml,python3-jsonschema,python3-rich,zstd"
+container+=",sqlite3,default-mysql-client,docker-cli"
 
 packages_of() {
     case $1 in
         bookworm) echo "$host" ;;
         trixie) echo "$host,$role" ;;
         trixie-docker) echo "$host,docker.io,docker-cli,docker-compose,iptables" ;;
-        tracker) echo "python3" ;;  # the file system of the tracker's container
+        tracker) echo "python3" ;;
+        backup-base) echo "$container" ;;
     esac
 }
 
-all_images="bookworm trixie trixie-docker tracker"
+all_images="bookworm trixie trixie-docker tracker backup-base"
+
+# File systems of containers on a host: they go into its Docker as files.
+is_for_docker() { [[ $1 == tracker || $1 == backup-base ]]; }

@@ -24,13 +24,19 @@ from pathlib import Path
 
 PACKAGE = "tracker_backup"
 SUFFIXES = (".py", ".json")
+NAMES = ("Containerfile",)
 LINK = "current"
 
 
 def package_files(directory: Path) -> dict[str, Path]:
     """Return the files of the package that belong on a host, by their path below `directory`."""
-    found = sorted(path for path in directory.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    found = sorted(path for path in directory.rglob("*") if belongs(path) and path.is_file())
     return {path.relative_to(directory).as_posix(): path for path in found}
+
+
+def belongs(path: Path) -> bool:
+    """Return whether a file of that name goes along."""
+    return path.suffix in SUFFIXES or path.name in NAMES
 
 
 def describe(directory: Path) -> dict[str, object]:

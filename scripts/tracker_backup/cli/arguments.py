@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, NoReturn
 
 from tracker_backup import __version__
+from tracker_backup.cli.copyarguments import add_copies, add_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,9 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         # Passed over, --dry-run before `prune` would delete, and --job without --now would back nothing up.
         place = "; an option of a command stands after it" if arguments.chosen else ""
         parser.error(f"{given[0]} goes with --now only{place}")
+    if arguments.chosen == "restore" and arguments.to is not None and not arguments.to.strip():
+        # A variable that is not set, perhaps: it would mean the directory that one happens to be in.
+        parser.error("--to names no directory: for the one that you are in, say --to .")
     if arguments.chosen == "restore" and not arguments.in_place:
         given = [option for option, name in _IN_PLACE_OPTIONS.items() if getattr(arguments, name)]
         if given:
@@ -63,7 +67,17 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="chosen", metavar="COMMAND", parser_class=_Parser)
     for add in (_add_list, _add_show, _add_verify, _add_restore, _add_prune, _add_marks, _add_status):
         add(commands)
-    for add in (_add_discover, _add_doctor, _add_schedule, _add_config, _add_init, _add_move):
+    add_copies(lambda *given: _command(commands, *given))
+    for add in (
+        _add_discover,
+        _add_doctor,
+        _add_notify,
+        _add_schedule,
+        _add_config,
+        _add_init,
+        _add_move,
+        _add_compose,
+    ):
         add(commands)
     parser.set_defaults(command=_lazy("status", "default"))
     return parser
@@ -143,7 +157,9 @@ def _command(commands: argparse._SubParsersAction[_Parser], name: str, function:
 def _add_list(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(commands, "list", ("backups", "list_backups"), "the backups, oldest first")
     parser.add_argument("--all", action="store_true", help="also what is in quarantine")
+    parser.add_argument("--copies", action="store_true", help="what is in the copies, in restic and borg, instead")
     parser.add_argument("--json", action="store_true", help="an array of manifests")
+    add_origin(parser)
 
 
 def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -183,6 +199,7 @@ def _add_restore(commands: argparse._SubParsersAction[_Parser]) -> None:
     help_discard = "keep nothing of what is replaced; where there is no room it is deleted first"
     group.add_argument("--discard-current", action="store_true", help=help_discard)
     group.add_argument("--leave-stopped", action="store_true", help="do not start again what was stopped for it")
+    add_origin(parser)
 
 
 def _add_prune(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -204,6 +221,8 @@ def _add_marks(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(commands, "status", ("status", "status"), "is all well? with exit codes of Nagios")
     parser.add_argument("--json", action="store_true", help="an object with state, reasons and jobs")
+    help_html = "also write a page for a browser, in one file: the newest backups, their age, the past as charts"
+    parser.add_argument("--html", metavar="FILE", help=help_html)
 
 
 def _add_discover(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -214,6 +233,12 @@ def _add_discover(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(commands, "doctor", ("overview", "doctor"), "what would go wrong tonight, and what to do")
     parser.add_argument("--json", action="store_true", help="an array of findings")
+
+
+def _add_notify(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "notify", ("notify", "notify"), "does a notification arrive? docs/monitoring.md")
+    help_test = "send a test message to every address, and say what came of each"
+    parser.add_argument("--test", action="store_true", required=True, help=help_test)
 
 
 def _add_schedule(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -229,6 +254,16 @@ def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_init(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "init", ("manage", "init"), "make the repository")
+
+
+def _add_compose(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "the Compose file of a placement in containers, which the role puts beside the stack's own"
+    parser = _command(commands, "compose", ("compose", "compose"), text)
+    parser.add_argument("--image-name", metavar="NAME", required=True, help="the images' name, without their tools")
+    help_base = "the image that they are built from, a Debian (default: %(default)s)"
+    parser.add_argument("--base-image", metavar="IMAGE", default="docker.io/library/debian:13-slim", help=help_base)
+    parser.add_argument("--localtime", metavar="FILE", help="the host's time zone, /etc/localtime where it has one")
+    _command(commands, "serve", ("compose", "serve"), "run the schedule in the foreground, in such a container")
 
 
 def _add_move(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -7,12 +7,13 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker_backup.cli.context import command_line, load, reporting, repository_of, say, warn
+from tracker_backup.cli.context import command_line, load, reporting, repository_of, restored_to, say, warn
 from tracker_backup.config.instances import require_no_conflict
 from tracker_backup.errors import PartialError, TerminatedError, TrackerBackupError, UsageError
+from tracker_backup.health.summary import summary
 from tracker_backup.report.tables import artifact_table
 from tracker_backup.run.outcome import Outcome, Request
-from tracker_backup.session import Session, summary
+from tracker_backup.session import Session
 from tracker_backup.system.logs import LOGGER, open_journal, open_logs
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def now(arguments: Namespace) -> int:
     config = None
     try:
         config = load(arguments)
-        require_no_conflict(config)
         if arguments.rehearse:
+            require_no_conflict(config)
             return _dry_run(arguments, config)
-        open_logs(config.log_file, config.instance)
+        open_logs(config.log_file, config.instance, config.log_format)
         requests = _logged_requests(arguments, config, scheduled=scheduled)
         if scheduled:
             os.nice(_LOWEST_PRIORITY)
@@ -92,7 +93,9 @@ def _requests(arguments: Namespace, config: Config, *, scheduled: bool) -> list[
     if arguments.if_due and (arguments.job or arguments.only_sources):
         raise UsageError("--if-due takes every job that is due, so it cannot go with --job or --source")
     if arguments.if_due:
-        return [Request(job, None, scheduled) for job in config.jobs if job.schedule is not None]
+        copied = {job.name for job in config.jobs if any(copy.takes(job.name) for copy in config.copies)}
+        # A job without a schedule is never due; its copies may be.
+        return [Request(job, None, scheduled) for job in config.jobs if job.schedule is not None or job.name in copied]
     job = _job(arguments, config)
     sources = None if arguments.only_sources is None else tuple(arguments.only_sources)
     if not arguments.quiet:
@@ -122,18 +125,24 @@ def _tell(config: Config, outcome: Outcome, *, quiet: bool) -> None:
     say(f"\n{manifest.id}: {manifest.state}, {sum(manifest.seconds.values()):.1f} s ({phases})\n")
     say(artifact_table(manifest))
     say("")
+    for name in outcome.copied:
+        say(f"copied to {name}")
     for identifier in outcome.pruned:
         say(f"deleted {identifier}, which its job's policy no longer keeps")
-    say(f"restore it with: {command_line(config, 'restore', manifest.id, '--to', './restored')}")
+    say(f"restore it with: {command_line(config, 'restore', manifest.id, '--to', restored_to(config, manifest.id))}")
 
 
 def _dry_run(arguments: Namespace, config: Config) -> int:
-    from tracker_backup.health.doctor import FAIL, examine_sources
+    from tracker_backup.health.doctor import examine_sources
+    from tracker_backup.health.finding import FAIL
     from tracker_backup.run.prune import judge
 
-    for request in _requests(arguments, config, scheduled=False):
+    requests = _requests(arguments, config, scheduled=False)
+    for request in requests:
         say(f"dry run: job {request.job_name}; nothing is written")
-    findings = examine_sources(config)
+    chosen = [request.sources or request.job.sources for request in requests]
+    wanted = None if None in chosen else tuple(dict.fromkeys(name for names in chosen for name in names or ()))
+    findings = examine_sources(config, wanted)
     for finding in findings:
         say(f"{finding.level:<5} {finding.what}{f' ({finding.remedy})' if finding.remedy else ''}")
     for verdict in judge(config, repository_of(config)):

@@ -10,6 +10,7 @@ from tracker_backup.errors import RepositoryError
 from tracker_backup.report.tables import artifact_table, backup_table, marks
 from tracker_backup.run.sizes import drop_words
 from tracker_backup.system.space import format_bytes
+from tracker_backup.system.text import on_one_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 def list_backups(arguments: Namespace) -> int:
     """Print the backups, oldest first; with --all what is in quarantine, too."""
+    if arguments.copies or arguments.origin:
+        from tracker_backup.cli.copies import list_copies
+
+        return list_copies(arguments)
     config = load(arguments)
     repository = repository_of(config)
     backups = repository.backups()
@@ -27,8 +32,8 @@ def list_backups(arguments: Namespace) -> int:
     if arguments.json:
         say(json.dumps([backup.manifest.to_json() for backup in shown if backup.manifest is not None], indent=2))
         for backup in shown:
-            if backup.manifest is None:
-                warn(f"{backup.id}: {backup.problem}")
+            if problem := backup.problem or backup.damage:
+                warn(f"{backup.id}: {problem}")
         return 0
     if not shown:
         say(f"There is no backup in {config.repository} yet. Make one: {command_line(config, '--now')}")
@@ -50,6 +55,8 @@ def show(arguments: Namespace) -> int:
     if not arguments.json and backup.manifest.doubtful:
         accepting = config.command_line("accept", backup.id, sudo=True)
         say(f"           it counts for nothing; if that is right: {accepting}")
+    if not arguments.json and backup.damage is not None:
+        say(f"           it counts for nothing: {on_one_line(backup.damage)}")
     if not arguments.json:
         say(f"in         {backup.path}")
     return 0
@@ -58,6 +65,7 @@ def show(arguments: Namespace) -> int:
 def describe(manifest: Manifest) -> str:
     """Return a backup in words."""
     phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in manifest.seconds.items())
+    artifacts = artifact_table(manifest)
     lines = [
         f"{manifest.id}: {', '.join((manifest.state, *marks(manifest)))}",
         f"stack      {manifest.stack} on {manifest.host}, instance {manifest.instance}, job {manifest.job}",
@@ -66,9 +74,9 @@ def describe(manifest: Manifest) -> str:
         f"size       {format_bytes(manifest.raw_bytes)} raw, {format_bytes(manifest.bytes)} stored",
         f"version    tracker-backup {manifest.version}, format {manifest.format}",
         "",
-        artifact_table(manifest),
+        artifacts,
         "",
     ]
     lines += [f"missing    {failure.source}: {failure.message}" for failure in manifest.errors]
     lines += [f"dropped    {drop_words(artifact)}" for artifact in manifest.artifacts if artifact.size_drop]
-    return "\n".join(lines)
+    return "\n".join(line if line in ("", artifacts) else on_one_line(line) for line in lines)

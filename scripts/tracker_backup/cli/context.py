@@ -8,12 +8,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.streams import complain
+from tracker_backup.config.guard import require_safe
 from tracker_backup.config.load import find_config, load_config
+from tracker_backup.config.model import HOST, ORCHESTRATOR
 from tracker_backup.containers.docker import MARKER_NAME
 from tracker_backup.errors import CommandError, TrackerBackupError
 from tracker_backup.inplace.marker import MARKER_NAME as RESTORING_NAME
+from tracker_backup.placement.here import find_here, placed
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
+from tracker_backup.system.text import visible
+from tracker_backup.system.trust import weakness
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,11 +38,16 @@ def load(arguments: Namespace) -> Config:
 
 
 def load_file(path: Path) -> Config:
-    """Return the configuration in a file, checked; for the rest see :func:`load`."""
-    config = load_config(path)
-    if (config.state_directory / MARKER_NAME).exists() and os.access(config.state_directory, os.W_OK):
+    """Return the configuration in a file, checked, as nobody but root can change it; for the rest see :func:`load`."""
+    here = find_here()
+    config = placed(load_config(path), here)
+    paused, directory = config.state_directory / MARKER_NAME, config.state_directory
+    # The tracker does not stay frozen for a fault in the repository; what is noted must be ours, though.
+    if paused.exists() and os.access(directory, os.W_OK) and weakness(directory) is None:
         _undo_pause(config)
-    undo_restore(config.state_directory, config)
+    require_safe(config)
+    if here is None or here.placement != ORCHESTRATOR:  # which sees nothing of the stack: its helpers do that
+        undo_restore(config.state_directory, config)
     return config
 
 
@@ -53,7 +63,7 @@ def _undo_pause(config: Config) -> None:
         problem = str(error)  # it must not keep anybody from what he wants to do, a restore perhaps
     if problem is not None:
         warn(problem)
-        with logs_open(config.log_file, config.instance):
+        with logs_open(config.log_file, config.instance, config.log_format):
             LOGGER.warning("%s", problem)
 
 
@@ -71,13 +81,18 @@ def undo_restore(state_directory: Path, config: Config | None) -> None:
     if said is not None:
         warn(said)
         if config is not None:
-            with logs_open(config.log_file, config.instance):
+            with logs_open(config.log_file, config.instance, config.log_format):
                 LOGGER.warning("%s", said)
+
+
+def restored_to(config: Config, name: str) -> str:
+    """Return the directory for `--to` in a command to copy."""
+    return "./restored" if config.placement == HOST else f"./{name}"
 
 
 def repository_of(config: Config) -> Repository:
     """Return the instance's repository."""
-    return Repository(config.repository, config.staging)
+    return Repository(config.repository, config.staging, shared=config.only is not None)
 
 
 @contextmanager
@@ -106,7 +121,7 @@ def reporting(arguments: Namespace) -> Iterator[Reporter]:
 def say(text: str = "") -> None:
     """Print a result; that its reader has left changes nothing about what is done next."""
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(visible(text) + "\n")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

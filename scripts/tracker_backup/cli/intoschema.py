@@ -21,7 +21,7 @@ def restore_schema(arguments: Namespace, backup: Backup) -> int:
     from tracker_backup.run.intoschema import Destination, restore_into
     from tracker_backup.sources.mysql.schemas import quoted
 
-    destination = Destination(arguments.into, named_login(arguments), tuple(arguments.table or ()))
+    destination = Destination(arguments.into, named_login(arguments), _tables(arguments))
     config = load(arguments)
     with reporting(arguments) as reporter:
         done = restore_into(backup, config, arguments.source, destination, reporter)
@@ -41,12 +41,17 @@ def restore_tables(arguments: Namespace, backup: Backup) -> int:
     from tracker_backup.run.tablefiles import restore_tables_to
 
     with reporting(arguments) as reporter:
-        done = restore_tables_to(backup, Path(arguments.to), arguments.source, tuple(arguments.table), reporter)
+        done = restore_tables_to(backup, Path(arguments.to), arguments.source, _tables(arguments), reporter)
     if not arguments.quiet:
         tables = f"{count(len(done.rows), 'table')}, {count(sum(done.rows.values()), 'row')}"
         say(f"{done.path}  {format_bytes(done.path.stat().st_size)}  {tables}; checksums of the backup agree")
         say("The running stack was not touched.")
     return 0
+
+
+def _tables(arguments: Namespace) -> tuple[str, ...]:
+    """Return the tables that --table names, each once."""
+    return tuple(dict.fromkeys(arguments.table or ()))
 
 
 def password_file_of(arguments: Namespace) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import command_line, load, repository_of, say, warn
 from tracker_backup.config.instances import require_no_conflict
-from tracker_backup.errors import TrackerBackupError
+from tracker_backup.errors import ConfigurationError, TrackerBackupError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -54,27 +54,31 @@ def schedule(arguments: Namespace) -> int:
     """Show, apply or remove the crontab entries; the first word says whether something changed."""
     from tracker_backup.schedule import service
 
-    config = load(arguments)
     if arguments.action == "show":
-        return _show_schedule(config)
+        return _show_schedule(load(arguments))
+    try:
+        config = load(arguments)
+    except ConfigurationError as error:
+        error.hint = "\n  ".join([*filter(None, [error.hint]), "the running schedule was left as it is"])
+        raise
     act = service.apply if arguments.action == "apply" else service.remove
     changed = act(config, dry_run=arguments.dry_run)
     where = service.target_of(config).where
     if arguments.action == "apply" and not arguments.dry_run:
-        _write_status(config)
+        write_status(config)
     if not arguments.quiet:
         say(f"{'changed' if changed else 'unchanged'}: {where}{' (dry run, nothing was written)' * arguments.dry_run}")
     return 0
 
 
-def _write_status(config: Config) -> None:
+def write_status(config: Config) -> None:
     """Let monitoring see the instance from now on, and note since when its jobs have been there."""
     from tracker_backup.health.gather import refresh_status
 
     try:
         refresh_status(config, repository_of(config))
     except (TrackerBackupError, OSError) as error:
-        warn(f"status.json was not written: {error}")
+        warn(f"what monitoring reads was not written: {error}")
 
 
 def _show_schedule(config: Config) -> int:
@@ -104,11 +108,14 @@ def config(arguments: Namespace) -> int:
         say(json.dumps(load_schema(), indent=2))
         return 0
     loaded = load(arguments)
+    from tracker_backup.notify.addresses import read_addresses
     from tracker_backup.schedule.service import entries_of
 
     entries_of(loaded)
     require_no_conflict(loaded)
     if arguments.action == "check":
+        if loaded.notifications is not None:
+            read_addresses(loaded.notifications.urls_file)
         if not arguments.quiet:
             say(f"{loaded.file}: ok")
         return 0
@@ -120,8 +127,11 @@ def _shown(loaded: Config) -> dict[str, object]:
     """Return the configuration with its defaults, the secret masked."""
     from dataclasses import asdict
 
+    from tracker_backup.copies.interface import without_password
+
     shown = asdict(loaded)
     shown["ping_url"] = None if loaded.ping_url is None else "(set)"
+    shown["copies"] = [{**copy, "repository": without_password(copy["repository"])} for copy in shown["copies"]]
     return {key: value for key, value in shown.items() if key != "named_by"}
 
 

@@ -41,7 +41,7 @@ def _mark(arguments: Namespace, act: Callable[[Repository, str], bool], done: st
         try:
             refresh_status(config, repository)
         except (RepositoryError, OSError) as error:
-            warn(f"status.json was not written: {error}")
+            warn(f"what monitoring reads was not written: {error}")
     if not arguments.quiet:
         said = f"{arguments.id} {done}" if changed else f"{arguments.id} {unchanged}"
         say(f"{'changed' if changed else 'unchanged'}: {said}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.cli.context import count, load, reporting, repository_of, say
 from tracker_backup.config.instances import require_no_conflict
+from tracker_backup.config.model import HOST
 from tracker_backup.errors import RestoreError, UsageError
+from tracker_backup.repository.backups import run_id
 from tracker_backup.repository.store import load_backup
-from tracker_backup.system.logs import open_logs
+from tracker_backup.system.logs import name_run, open_logs
 from tracker_backup.system.space import format_bytes
 
 if TYPE_CHECKING:
@@ -20,10 +23,18 @@ if TYPE_CHECKING:
     from tracker_backup.moving.note import Rows
     from tracker_backup.repository.store import Backup
 
+_LOGGED = ("leave", "back", "arrive")
+"""What goes into the log, as it changes what runs."""
+
 
 def move(arguments: Namespace) -> int:
     """Do what the action says."""
     config = load(arguments)
+    if config.placement != HOST:
+        raise UsageError(
+            f"the placement is {config.placement}, and a move is made by the program on the host",
+            hint="copy the stack's directory, or let the backup run on the host first: docs/architectures.md",
+        )
     require_no_conflict(config)
     actions = {
         "plan": _plan,
@@ -33,6 +44,9 @@ def move(arguments: Namespace) -> int:
         "arrive": _arrive,
         "withdraw": _withdraw,
     }
+    if arguments.action in _LOGGED:
+        open_logs(config.log_file, config.instance, config.log_format)
+        name_run(run_id(datetime.now(UTC), f"move-{arguments.action}"))
     return actions[arguments.action](arguments, config)
 
 
@@ -49,7 +63,6 @@ def _leave(arguments: Namespace, config: Config) -> int:
     from tracker_backup.moving.rows import total
     from tracker_backup.session import Session
 
-    open_logs(config.log_file, config.instance)
     repository = repository_of(config)
     repository.require()
     with reporting(arguments) as reporter:
@@ -70,7 +83,6 @@ def _back(arguments: Namespace, config: Config) -> int:
     from tracker_backup.moving.leaving import Leaver
     from tracker_backup.session import Session
 
-    open_logs(config.log_file, config.instance)
     repository = repository_of(config)
     with reporting(arguments) as reporter:
         services = Leaver(config, repository, Session(config, repository, reporter, scheduled=False), reporter).back()
@@ -101,7 +113,6 @@ def _arrive(arguments: Namespace, config: Config) -> int:
     from tracker_backup.moving.arriving import Arriver
     from tracker_backup.moving.rows import total
 
-    open_logs(config.log_file, config.instance)
     with reporting(arguments) as reporter:
         arrival = Arriver(config, _backup(arguments), reporter).arrive(_rows(arguments.left))
     lines = [

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tracker_backup.cli.context import load, say
 from tracker_backup.system.space import format_bytes
+from tracker_backup.system.text import on_one_line, visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from tracker_backup.health.doctor import Finding
+    from tracker_backup.health.finding import Finding
 
 
 def discover(arguments: Namespace) -> int:
@@ -24,12 +25,11 @@ def discover(arguments: Namespace) -> int:
         say(json.dumps(described.sources, indent=2))
     else:
         for source in described.sources:
-            say(f"{source['name']}  {source['type']}  {source.get('path') or source.get('schema')}")
-            say(f"    {source['why']}")
-            for line in (*_server_lines(source), *_files_lines(source)):
-                say(f"    {line}")
+            say(on_one_line(f"{source['name']}  {source['type']}  {source.get('path') or source.get('schema')}"))
+            for line in (source["why"], *_server_lines(source), *_files_lines(source)):
+                say(f"    {on_one_line(line)}")
         for note in described.notes:
-            say(f"note: {note}")
+            say(f"note: {on_one_line(note)}")
     sys.stdout.flush()
     if described.problem is not None:
         raise described.problem
@@ -38,7 +38,8 @@ def discover(arguments: Namespace) -> int:
 
 def doctor(arguments: Namespace) -> int:
     """Print what would go wrong tonight; exit 1 when something would."""
-    from tracker_backup.health.doctor import FAIL, examine
+    from tracker_backup.health.doctor import examine
+    from tracker_backup.health.finding import FAIL
 
     findings = examine(load(arguments))
     if arguments.json:
@@ -75,6 +76,6 @@ def _files_lines(source: dict[str, Any]) -> list[str]:
 
 
 def _print_finding(finding: Finding) -> None:
-    say(f"{finding.level.upper():<5} {finding.what}")
+    say(visible(f"{finding.level.upper():<5} {finding.what}", indented="      "))
     if finding.remedy:
-        say(f"      {finding.remedy}")
+        say(visible(f"      {finding.remedy}", indented="      "))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import shlex
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from tracker_backup.cli.context import count, load, reporting, say, undo_restore
 from tracker_backup.cli.intoschema import password_file_of
 from tracker_backup.cli.recover import paths_of
 from tracker_backup.config.load import instance_files
+from tracker_backup.config.model import WITHOUT_DOCKER
 from tracker_backup.errors import PartialError, TrackerBackupError, UsageError
-from tracker_backup.system.logs import LOGGER, open_journal, open_logs
+from tracker_backup.repository.backups import run_id
+from tracker_backup.system.logs import LOGGER, name_run, open_journal, open_logs
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +39,12 @@ def restore_in_place(arguments: Namespace, backup: Backup, config: Config | None
     from tracker_backup.inplace.interface import Wishes
     from tracker_backup.inplace.session import restore_in_place as restore
 
+    if config is not None and config.placement in WITHOUT_DOCKER:
+        raise UsageError(
+            f"in the placement {config.placement} we can neither stop the stack's services nor see who has a file open",
+            hint=f"restore with --to {config.restored}/NAME, stop the service, put the file in "
+            "its place and start it: docs/architectures.md; the placements orchestrator and host do it with --in-place",
+        )
     wishes = Wishes(
         sources=None if arguments.source is None else tuple(arguments.source),
         confirm=partial(_confirm, arguments, backup),
@@ -46,10 +55,11 @@ def restore_in_place(arguments: Namespace, backup: Backup, config: Config | None
         mysql_password_file=password_file_of(arguments),
     )
     if config is not None:
-        open_logs(config.log_file, config.instance)
+        open_logs(config.log_file, config.instance, config.log_format)
     elif backup.manifest is not None:
         open_journal(backup.manifest.instance)
         undo_restore(STATE_DIRECTORY / backup.manifest.instance, None)
+    name_run(run_id(datetime.now(UTC), "restore"))
     try:
         with reporting(arguments) as reporter:
             done = restore(backup, config, wishes, reporter)
@@ -96,13 +106,13 @@ def _show(backup: Backup, changes: Sequence[tuple[str, Change]], stopped: Sequen
     for source, change in changes:
         say(f"{source:<{width}}  {change.place}")
         if change.nothing_to_do:
-            say(f"{'':<{width}}  is as it is in the backup: nothing to do")
-            continue
-        rows = [("now", change.now or "nothing"), ("then", change.then)]
-        if change.now is not None:
-            rows.append(("kept", change.keeps or "no: the old one is deleted"))
-        for name, text in rows:
-            say(f"{name:>{width}}  {text}")
+            say(f"{'':<{width}}  holds what it holds in the backup: nothing to do")
+        else:
+            rows = [("now", change.now or "nothing"), ("then", change.then)]
+            if change.now is not None:
+                rows.append(("kept", change.keeps or "no: the old one is deleted"))
+            for name, text in rows:
+                say(f"{name:>{width}}  {text}")
         for detail in change.details:
             say(f"{'':<{width}}  {detail}")
     if stopped:

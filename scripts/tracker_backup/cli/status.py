@@ -12,6 +12,7 @@ from tracker_backup.cli.context import load, load_file, repository_of, say
 from tracker_backup.config.load import instance_files
 from tracker_backup.errors import PrivilegeError, TrackerBackupError
 from tracker_backup.health.status import NAMES, UNKNOWN, WORST_FIRST
+from tracker_backup.system.text import on_one_line, visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tracker_backup.config.model import Config
     from tracker_backup.health.status import JobStatus, Status
+    from tracker_backup.repository.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class _Seen:
     status: Status | None
     problem: str = ""
     written: bool = False
+    config: Config | None = None
 
     def level(self, now: datetime) -> int:
         """Return the Nagios state."""
@@ -63,17 +66,23 @@ def default(arguments: Namespace) -> int:
         for job in seen.status.jobs:
             say(f"  {_job_line(job)}")
         for reason in seen.status.reasons(now):
-            say(f"  {NAMES[reason.level]}: {reason.text}")
+            say(f"  {NAMES[reason.level]}: {on_one_line(reason.text)}")
     command = "sudo tracker-backup --instance NAME --now" if len(found) > 1 else "sudo tracker-backup --now"
     say(f"\nA backup now: {command}    All commands: tracker-backup --help")
     return 0
 
 
 def status(arguments: Namespace) -> int:
-    """Print the status; the exit code is Nagios's, of several instances the worst."""
+    """Print the status, and where asked for write a page; the exit code is Nagios's, of several instances the worst."""
+    if arguments.html is not None:
+        from tracker_backup.cli.page import require_place
+
+        require_place(Path(arguments.html))
     now = datetime.now(UTC)
     found = _look(arguments)
     worst = min((seen.level(now) for seen in found), key=WORST_FIRST.index)
+    if arguments.html is not None:
+        _write_page(Path(arguments.html), found, worst, now)
     if arguments.json:
         say(json.dumps(found[0].to_json(now) if len(found) == 1 else _all_to_json(found, worst, now), indent=2))
         return worst
@@ -82,9 +91,30 @@ def status(arguments: Namespace) -> int:
         say(f"{NAMES[worst]}: {states}")
     for seen in found:
         name = f"\n{seen.instance}: " if len(found) > 1 else ""
-        say(f"{name}{NAMES[seen.level(now)]}: {seen.summary(now)}")
+        summary = seen.summary(now) if seen.status is None else on_one_line(seen.summary(now))
+        say(f"{name}{NAMES[seen.level(now)]}: {summary}")
         _tell_more(seen, quiet=arguments.quiet)
     return worst
+
+
+def _write_page(path: Path, found: list[_Seen], worst: int, now: datetime) -> None:
+    from tracker_backup.cli.page import view, write_page
+
+    views = [
+        view(seen.instance, seen.status, _manifests(seen), now, problem=seen.problem, written=seen.written)
+        for seen in found
+    ]
+    write_page(path, views, worst, now)
+
+
+def _manifests(seen: _Seen) -> list[Manifest]:
+    """Return an instance's backups; none where nobody can look at them, which its status tells."""
+    if seen.config is None:
+        return []
+    try:
+        return repository_of(seen.config).manifests()
+    except TrackerBackupError:
+        return []
 
 
 def _tell_more(seen: _Seen, *, quiet: bool) -> None:
@@ -96,7 +126,7 @@ def _tell_more(seen: _Seen, *, quiet: bool) -> None:
         say(f"room, {'enough' if seen.status.room.fits else 'too little'}: {seen.status.room}")
     if seen.status.last_run is not None and not quiet:
         last = seen.status.last_run
-        say(f"last run: {last.job}, {last.finished_at}, {last.message}")
+        say(visible(f"last run: {last.job}, {last.finished_at}, {last.message}", indented="  "))
 
 
 def _all_to_json(found: list[_Seen], worst: int, now: datetime) -> dict[str, Any]:
@@ -153,7 +183,7 @@ def _seen(instance: str, loader: Callable[[], Config]) -> _Seen:
     config = None
     try:
         config = loader()
-        return _Seen(instance, _fresh_status(config))
+        return _Seen(instance, _fresh_status(config), config=config)
     except (PrivilegeError, PermissionError) as error:
         if config is None:
             written = next(iter(written_statuses(instance)), None)

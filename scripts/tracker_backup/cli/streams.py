@@ -7,6 +7,8 @@ import io
 import os
 import sys
 
+from tracker_backup.system.text import visible
+
 
 def prepare() -> None:
     """Put the null device where a stream is closed, and let no character be one that cannot be written."""
@@ -27,7 +29,7 @@ def prepare() -> None:
 def complain(text: str) -> None:
     """Say on stderr what is wrong; that nobody reads there changes nothing about what is done next."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"tracker-backup: {text}\n")
+        sys.stderr.write(f"tracker-backup: {visible(text, indented='  ')}\n")
 
 
 def flush() -> bool:

@@ -48,6 +48,7 @@ class ServiceDraft:
     container_name: str | None = None
     working_dir: str | None = None
     hostname: str | None = None
+    network_mode: str | None = None
     extends: ExtendsReference | None = None
     environment: dict[str, Variable | None] = field(default_factory=dict, repr=False)
     env_file: dict[Path, EnvFileReference] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class ServiceDraft:
     tmpfs: dict[str, Mount] = field(default_factory=dict)
     volumes_from: dict[str, None] = field(default_factory=dict)  # an ordered set, as those below
     networks: dict[str, None] = field(default_factory=dict)
+    joined: dict[str, None] = field(default_factory=dict)
     profiles: dict[str, None] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     configs: dict[str, FileReference] = field(default_factory=dict)
@@ -73,6 +75,8 @@ class ServiceDraft:
         """
         for key in later.replaced & COLLECTIONS:
             getattr(self, key).clear()
+        if "networks" in later.replaced:
+            self.joined.clear()
         for key in SINGLES:
             value = getattr(later, key)
             if value is not None or key in later.replaced:
@@ -85,12 +89,12 @@ class ServiceDraft:
         return self
 
 
-SINGLES = frozenset({"image", "container_name", "working_dir", "hostname"})
+SINGLES = frozenset({"image", "container_name", "working_dir", "hostname", "network_mode"})
 """The keys of a service that hold one value each."""
 COLLECTIONS = frozenset(
     {
         *("environment", "env_file", "volumes", "tmpfs", "volumes_from", "networks", "profiles", "links"),
-        *("configs", "secrets"),
+        *("configs", "secrets", "joined"),
     }
 )
 """The keys of a service that grow from file to file."""

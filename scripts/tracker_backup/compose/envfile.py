@@ -20,6 +20,8 @@ _QUOTED = {
     "'": re.compile(r"'(?P<content>(?:[^'\\]|\\.)*+)'", re.DOTALL),
     '"': re.compile(r'"(?P<content>(?:[^"\\]|\\.)*+)"', re.DOTALL),
 }
+_MOST_CHARACTERS = 8 * 1024 * 1024
+"""More than Linux hands to any program as its environment."""
 _ESCAPED_SINGLE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_DOUBLE = re.compile(r"\\(0[0-9]{0,3}|.)", re.DOTALL)
 _OCTAL = re.compile(r"0[0-3][0-7]{2}")
@@ -82,6 +84,7 @@ class _Parser:
         self._environment = dict(environment)
         self._position = 0
         self._line = 1
+        self._length = 0
         self._values: dict[str, str] = {}
         self._missing: dict[str, None] = {}  # an ordered set
 
@@ -127,6 +130,9 @@ class _Parser:
     def _interpolated(self, value: str, where: str) -> str:
         result = interpolate(value, ChainMap(self._environment, self._values), where=where)
         self._missing.update(dict.fromkeys(result.missing))
+        self._length += len(result.value)
+        if self._length > _MOST_CHARACTERS:
+            raise ConfigurationError(f"{where}: the values become longer than {_MOST_CHARACTERS} characters in all")
         return result.value
 
 

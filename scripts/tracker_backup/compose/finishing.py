@@ -66,6 +66,8 @@ def _finish(name: str, draft: ServiceDraft, content: Content, context: Context) 
         aliases=tuple(draft.networks),
         links=draft.links,
         profiles=tuple(draft.profiles),
+        networks=tuple(draft.joined),
+        network_mode=draft.network_mode,
     )
 
 

@@ -10,6 +10,8 @@ from tracker_backup.errors import ConfigurationError
 
 MAX_DEPTH = 50
 """How deep defaults may be nested in defaults."""
+MAX_LENGTH = 256 * 1024
+"""Linux hands a program no variable or argument of half of that."""
 
 _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<named>[A-Za-z_][A-Za-z0-9_]*)|(?P<braced>\{))")
 _BRACE = re.compile(r"[{}]")
@@ -59,7 +61,11 @@ class _Interpolation:
                 end = self._closing_brace(text, position)
                 parts.append(self._braced(text[position:end], depth))
                 position = end + 1
-        return "".join([*parts, text[position:]])
+        parts.append(text[position:])
+        if sum(map(len, parts)) > MAX_LENGTH:
+            # Thirty lines of .env that each name the one before twice would fill any memory.
+            raise ConfigurationError(f"{self._where}: the value becomes longer than {MAX_LENGTH} characters")
+        return "".join(parts)
 
     def _closing_brace(self, text: str, start: int) -> int:
         """Return where the brace opened before `start` is closed; braces inside, `{"a": 1}` too, count."""

@@ -58,7 +58,8 @@ class Volume:
 class Service:
     """One service of a Compose project.
 
-    `aliases` are its further names in networks, `links` the names by which it knows other services.
+    `aliases` are its further names in networks, `links` the names by which it knows other services. `networks` are
+    those that the Compose files name; without any, and without a `network_mode`, it is in the default one.
     """
 
     name: str
@@ -71,6 +72,8 @@ class Service:
     aliases: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    network_mode: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:

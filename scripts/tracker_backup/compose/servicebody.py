@@ -41,6 +41,8 @@ class _ServiceReader:
             tmpfs=self._tmpfs(plain),
             volumes_from=dict.fromkeys(self._strings(plain, "volumes_from")),
             networks=self._aliases(plain.get("networks")),
+            joined=self._joined(plain.get("networks")),
+            network_mode=self._string(plain, "network_mode"),
             profiles=dict.fromkeys(self._strings(plain, "profiles")),
             links=self._links(plain),
             configs=self._files(plain, "configs", "/"),
@@ -140,6 +142,12 @@ class _ServiceReader:
         plain, _ = unwrapped(networks, f"{self._place}.networks")
         options = [unwrapped(value, f"{self._place}.networks")[0] for value in plain.values() if value is not None]
         return dict.fromkeys(alias for each in options for alias in self._strings(each, "aliases"))
+
+    def _joined(self, networks: Any) -> dict[str, None]:
+        """Return the networks that the service is in, by the names of the Compose files."""
+        if isinstance(networks, dict):
+            return dict.fromkeys(map(str, unwrapped(networks, f"{self._place}.networks")[0]))
+        return dict.fromkeys(self._fill(str(name), "networks") for name in several(networks))
 
     def _links(self, body: dict[str, Any]) -> dict[str, str]:
         """Return the names that `links:` gives to other services."""

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError
+from tracker_backup.system.yamlnodes import Weighing, parts, require_shallow
 
 if TYPE_CHECKING:
     from yaml import MarkedYAMLError, Node
@@ -19,6 +20,7 @@ _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 _BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _MERGE = re.compile(r"^<<$")
 _OVERRIDE_TAG, _RESET_TAG = "!override", "!reset"
+_MOST_VALUES = 100_000
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -47,12 +49,14 @@ def parse_yaml(text: str, *, file: str) -> Any:
 
 
 def _load(text: str, file: str) -> Any:
+    require_shallow(text, _loader_class())
     loader = _loader_class()(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
         _check_nodes(node, file)
+        Weighing(_MOST_VALUES, lambda place, problem: _refused(place, problem, file)).weigh(node)
         return loader.construct_document(node)
     finally:
         loader.dispose()
@@ -96,11 +100,9 @@ def _check_nodes(root: Node, file: str) -> None:
         seen.add(id(node))
         if node.tag.startswith("!") and node.tag not in (_OVERRIDE_TAG, _RESET_TAG):
             raise _refused(node, "a tag that is neither !reset nor !override", file)
-        if isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode):
             _check_keys(node, file)
-            waiting.extend(part for pair in node.value for part in pair)
+        waiting.extend(parts(node))
 
 
 def _check_keys(mapping: Node, file: str) -> None:

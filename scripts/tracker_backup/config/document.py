@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError
+from tracker_backup.system.yamlnodes import Weighing, parts, require_shallow
 
 if TYPE_CHECKING:
     from yaml import Node, YAMLError
@@ -24,6 +25,7 @@ def parse_document(data: bytes, where: str) -> Any:
         raise ConfigurationError(f"{where}: larger than {MOST_BYTES} bytes: is it a configuration?")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        require_shallow(data, loader)
         reader = loader(data)
         try:
             root = reader.get_single_node()
@@ -45,27 +47,14 @@ def parse_document(data: bytes, where: str) -> Any:
 
 
 class _Inspector:
-    """Looks at a document before its values are made: aliases can make a small file an enormous one."""
+    """Looks at a document before its values are made."""
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._sizes: dict[int, int] = {}
-        self._open: set[int] = set()
 
-    def inspect(self, node: Node) -> int:
-        """Return how many values a node stands for, aliases followed.
-
-        Raises ConfigurationError for a key that is there twice, for what contains itself, and for too much of it.
-        """
-        if id(node) in self._open:
-            raise self._refused(node, "the value contains itself")
-        if id(node) not in self._sizes:
-            self._open.add(id(node))
-            self._sizes[id(node)] = 1 + sum(self.inspect(child) for child in self._children(node))
-            self._open.remove(id(node))
-            if self._sizes[id(node)] > _MOST_VALUES:
-                raise self._refused(node, f"it stands for more than {_MOST_VALUES} values")
-        return self._sizes[id(node)]
+    def inspect(self, root: Node) -> None:
+        """Raise ConfigurationError for a key that is there twice, for what contains itself, and for too much of it."""
+        Weighing(_MOST_VALUES, self._refused, self._children).weigh(root)
 
     def _children(self, node: Node) -> list[Node]:
         import yaml
@@ -76,8 +65,7 @@ class _Inspector:
                 if isinstance(key.value, str) and key.value in seen:
                     raise self._refused(key, "the key is there twice; the second would silently replace the first")
                 seen.add(str(key.value))
-            return [part for pair in node.value for part in pair]
-        return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        return parts(node)
 
     def _refused(self, node: Node, problem: str) -> ConfigurationError:
         return ConfigurationError(f"{self._where}, line {node.start_mark.line + 1}: {problem}")

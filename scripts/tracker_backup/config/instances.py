@@ -43,6 +43,22 @@ def doubles(config: Config) -> Iterator[str]:
             yield f"instance {other.instance} backs up the stack {config.stack}, too ({other.file})"
 
 
+def sharing(config: Config) -> list[Config]:
+    """Return the other instances that back up the same stack, into repositories of their own."""
+    return [
+        other
+        for other in _others(config)
+        if os.path.realpath(config.stack) == os.path.realpath(other.stack)
+        and config.state_directory != other.state_directory
+        and not _overlap(config.repository, other.repository)
+    ]
+
+
+def sharing_metrics(config: Config) -> list[str]:
+    """Return the names of other instances that write their metrics over this one's."""
+    return [other.instance for other in _others(config) if other.metrics_file == config.metrics_file is not None]
+
+
 def _others(config: Config) -> Iterator[Config]:
     for file in instance_files():
         if file.stem == config.instance:

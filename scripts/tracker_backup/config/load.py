@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
-import stat
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tracker_backup.config.copykeys import DEFAULT_KEEP, copy_errors, copy_settings
 from tracker_backup.config.document import MOST_BYTES, parse_document
-from tracker_backup.config.model import Config, FilesSettings, Job, Keep, ScheduleSettings, SourceSettings
+from tracker_backup.config.guard import require_safe_file
+from tracker_backup.config.model import HOST, Config, FilesSettings, Job, Keep, SourceSettings
 from tracker_backup.config.schema import schema_errors
 from tracker_backup.config.sourcekeys import mysql_settings, source_errors
+from tracker_backup.config.telling import mail_errors, notification_settings, schedule_settings
 from tracker_backup.errors import ConfigurationError, PrivilegeError, UsageError
+from tracker_backup.system.files import opened_for_reading
+from tracker_backup.system.libraries import missing_library
 from tracker_backup.system.space import parse_min_free
 
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_CONFIG_DIRECTORY"
 _INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-_DEFAULT_KEEP = {"last": 2, "daily": 7}
 _DEFAULT_MIN_FREE = "64 MiB"
 _DEFAULT_JOBS = [{"name": "daily", "schedule": "0 3 * * *"}]
 
@@ -55,6 +60,9 @@ def find_config(instance: str | None, path: str | None) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
+        if directory.exists() and not directory.is_dir():
+            hint = f"let {DIRECTORY_VARIABLE} name the directory of the configurations, or name one with --config PATH"
+            raise ConfigurationError(f"{directory} is not a directory", hint=hint)
         if directory.exists() and not os.access(directory, os.R_OK | os.X_OK):
             raise PrivilegeError(f"{directory} can be read by root only")
         raise ConfigurationError(
@@ -68,8 +76,16 @@ def find_config(instance: str | None, path: str | None) -> Path:
 def load_config(path: Path) -> Config:
     """Read and check a configuration file.
 
-    Raises ConfigurationError with every error in it, each with its path; PrivilegeError when it may not be read.
+    Raises ConfigurationError with every error in it, each with its path; PrivilegeError when it may not be read;
+    CommandError where a library is missing that this takes.
     """
+    try:
+        return _checked(path)
+    except ModuleNotFoundError as error:
+        raise missing_library(error) or error from error
+
+
+def _checked(path: Path) -> Config:
     document = _read(path)
     errors = schema_errors(document)
     if not isinstance(document, dict):
@@ -86,7 +102,8 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
     """Return what no schema can say: names used twice, unknown sources, schedules that cannot be, one place for two."""
     errors = []
     jobs, sources = _dictionaries(document.get("jobs")), _dictionaries(document.get("sources"))
-    for key, items in (("jobs", jobs), ("sources", sources)):
+    copies = _dictionaries(document.get("copies"))
+    for key, items in (("jobs", jobs), ("sources", sources), ("copies", copies)):
         counted = Counter(_strings([item.get("name") for item in items]))
         errors += [f"{key}: the name {name!r} is used {times} times" for name, times in counted.items() if times > 1]
     if sources:
@@ -95,6 +112,7 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
             unknown = [name for name in _strings(job.get("sources")) if name not in known]
             errors += [f"jobs[{index}].sources: there is no source {name!r}" for name in unknown]
     errors += source_errors(sources)
+    errors += copy_errors(copies, _strings([job.get("name") for job in jobs or _DEFAULT_JOBS]))
     files = document.get("files")
     if (
         isinstance(files, dict)
@@ -102,7 +120,7 @@ def semantic_errors(document: dict[str, Any]) -> list[str]:
         and "files" in [source.get("type") for source in sources]
     ):
         errors.append("files.enabled: it is false, and the source files is named under sources")
-    errors += _schedule_errors(jobs)
+    errors += [*_schedule_errors(jobs), *mail_errors(document.get("schedule"))]
     errors += [
         f"{key}: not a number that can be reckoned with"
         for key, value in document.items()
@@ -128,7 +146,6 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
     """Return the configuration of a document that was found free of errors, with defaults filled in."""
     instance = path.stem
     repository = Path(document["repository"])
-    schedule = document.get("schedule", {})
     sources = document.get("sources")
     return Config(
         instance=instance,
@@ -153,25 +170,24 @@ def build_config(document: dict[str, Any], path: Path) -> Config:
         mysql_reach=document.get("mysql_reach", "auto"),
         mysql_non_transactional=document.get("mysql_non_transactional", "lock"),
         mysql_max_wait_seconds=document.get("mysql_max_wait_seconds", 120),
-        schedule=ScheduleSettings(
-            target=schedule.get("target", "cron.d"),
-            user=schedule.get("user", "root"),
-            command=Path(schedule.get("command", "/usr/local/bin/tracker-backup")),
-        ),
+        copies=tuple(copy_settings(copy, path) for copy in document.get("copies", ())),
+        schedule=schedule_settings(document.get("schedule", {})),
         min_free=parse_min_free(document.get("min_free", _DEFAULT_MIN_FREE)),
         files=_files(document.get("files", {})),
         alone=not set(instance_files(path.parent)) - {path},
         named_by=() if path.parent == config_directory() else ("--config", str(path)),
         ping_url=document.get("ping_url"),
+        metrics_file=Path(document["metrics_file"]) if "metrics_file" in document else None,
+        notifications=notification_settings(document.get("notifications")),
+        log_format=document.get("log_format", "text"),
+        placement=document.get("placement", HOST),
     )
 
 
 def _read(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            if os.geteuid() == 0:
-                _refuse_writable_by_others(path, os.fstat(file.fileno()))
-            data = file.read(MOST_BYTES + 1)
+        require_safe_file(path)
+        data = _contents(Path(os.path.realpath(path)))  # a link is followed: whoever made it wants that
     except FileNotFoundError:
         there = ", ".join(file.stem for file in instance_files()) if path.parent == config_directory() else ""
         hint = f"there are: {there}" if there else "choose another with --instance NAME or --config PATH"
@@ -183,18 +199,19 @@ def _read(path: Path) -> Any:
     return parse_document(data, str(path))
 
 
-def _refuse_writable_by_others(path: Path, status: os.stat_result) -> None:
-    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ConfigurationError(
-            f"{path} can be changed by others than root, who would decide what root runs and reads",
-            hint=f"sudo chown root {path} && sudo chmod 0600 {path}",
-        )
+def _contents(path: Path) -> bytes:
+    """Return what a plain file holds, as far as it is looked at: whoever writes into a FIFO may never come."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with opened_for_reading(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(MOST_BYTES + 1)
 
 
 def _refused(path: Path, errors: list[str]) -> ConfigurationError:
     listed = "\n".join(f"  {error}" for error in errors)
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-    return ConfigurationError(f"{path}: {count}\n{listed}", hint="the running schedule was left as it is")
+    checking = f"put that right, then see: tracker-backup --config {shlex.quote(str(path))} config check"
+    return ConfigurationError(f"{path}: {count}\n{listed}", hint=checking)
 
 
 def _strings(value: Any) -> list[str]:
@@ -222,7 +239,7 @@ def _inside(path: str, directory: str) -> bool:
 
 
 def _job(job: dict[str, Any]) -> Job:
-    keep = job.get("keep", _DEFAULT_KEEP)
+    keep = job.get("keep", DEFAULT_KEEP)
     sources = job.get("sources")
     return Job(
         name=job["name"],

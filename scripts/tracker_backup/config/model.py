@@ -11,6 +11,13 @@ from tracker_backup.system.space import MinFree
 MANUAL_JOB = "manual"
 """The job of runs that take chosen sources only; they never count for a job of the configuration."""
 
+HOST, SERVICE, SIDECAR, ORCHESTRATOR = "host", "service", "sidecar", "orchestrator"
+"""Where the program runs: on the host, or in containers of the stack; docs/architectures.md."""
+ABSENT_VARIABLE = "TRACKER_BACKUP_ABSENT"
+"""By which a helper is told, a line each, what its stack names and the host does not have."""
+WITHOUT_DOCKER = frozenset({SERVICE, SIDECAR})
+"""Placements in which nobody can ask Docker for anything."""
+
 _ON_EVERYBODYS_PATH = Path("/usr/local/bin")
 
 
@@ -40,6 +47,10 @@ class Job:
     schedule: str | None
     keep: Keep
     sources: tuple[str, ...] | None = None
+
+    def takes(self, source: str) -> bool:
+        """Whether the source of that name is in its backups."""
+        return self.sources is None or source in self.sources
 
 
 @dataclass(frozen=True)
@@ -77,16 +88,59 @@ class FilesSettings:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """Where the crontab entries go: `cron.d`, `crontab`, or the path of a plain file."""
+    """Where the crontab entries go: `cron.d`, `crontab`, or the path of a plain file.
+
+    `mailto` is whom cron mails what they say, None where that is the host's matter.
+    """
 
     target: str
     user: str
     command: Path
+    mailto: str | None = None
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    """Who is told of scheduled runs: a file with their addresses, which are secrets, and of which runs."""
+
+    urls_file: Path
+    when: str
+
+
+@dataclass(frozen=True)
+class CopySettings:
+    """A restic or borg repository to which backups are copied; times in seconds, rates in KiB/s, 0 for no limit.
+
+    `jobs` None is every job. `delete`: what `keep` does not keep is deleted from here.
+    `every` is `run`, `day`, `week` or `month`, `check` one of the last three or `never`.
+    """
+
+    name: str
+    program: str
+    repository: str = field(repr=False)
+    password_file: Path
+    environment_file: Path | None = None
+    ssh_key: Path | None = None
+    ssh_known_hosts: Path | None = None
+    jobs: tuple[str, ...] | None = None
+    keep: Keep = field(default_factory=Keep)
+    every: str = "run"
+    check: str = "week"
+    upload_limit_kib_per_second: int = 0
+    tolerate_seconds: float = 0
+    delete: bool = True
+
+    def takes(self, job: str) -> bool:
+        """Whether backups of that job go there."""
+        return job != MANUAL_JOB and (self.jobs is None or job in self.jobs)
 
 
 @dataclass(frozen=True)
 class Config:
-    """One instance's configuration; paths are absolute, defaults filled in."""
+    """One instance's configuration; paths are absolute, defaults filled in.
+
+    In a sidecar `only` is its source, `sidecars` are the sources that have one, and `others` the jobs of the others.
+    """
 
     instance: str
     file: Path
@@ -109,15 +163,39 @@ class Config:
     mysql_non_transactional: str
     mysql_max_wait_seconds: float
     schedule: ScheduleSettings
+    copies: tuple[CopySettings, ...] = ()
     min_free: MinFree = field(default_factory=MinFree)
     files: FilesSettings = FilesSettings()
     named_by: tuple[str, ...] = ()
     alone: bool = True
     ping_url: str | None = field(default=None, repr=False)
+    metrics_file: Path | None = None
+    notifications: NotificationSettings | None = None
+    log_format: str = "text"
+    placement: str = HOST
+    only: str | None = None
+    sidecars: tuple[str, ...] = ()
+    others: tuple[Job, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """The instance's name for monitoring; each sidecar is one of its own there."""
+        return self.instance if self.only is None else f"{self.instance}-{self.only}"
+
+    @property
+    def home(self) -> Path:
+        """Our directory in the stack's, where the program runs in containers: docs/architectures.md."""
+        return self.stack / "tracker-backup"
+
+    @property
+    def restored(self) -> Path:
+        """The place in it for what is restored; no backup takes it along."""
+        return self.home / "restored"
 
     def job(self, name: str) -> Job | None:
-        """Return the job of that name, or None."""
-        return next((job for job in self.jobs if job.name == name), None)
+        """Return the job of that name, or None; in a sidecar also by the name that it has for all sources."""
+        names = (name,) if self.only is None else (name, f"{name}-{self.only}")
+        return next((job for job in self.jobs if job.name in names), None)
 
     def arguments(self) -> tuple[str, ...]:
         """Return the command-line arguments that name this instance in messages and crontab lines."""

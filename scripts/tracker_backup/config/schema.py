@@ -39,7 +39,9 @@ def _explain(error: Any) -> str:
         return f"unknown key {', '.join(map(_shown, unknown))}; known are {', '.join(known)}"
     if error.validator == "required":
         return f"missing: {', '.join(key for key in error.validator_value if key not in error.instance)}"
-    value = "the value" if "ping_url" in error.absolute_path else _shown(error.instance)
+    copy = list(error.absolute_path)[::2] == ["copies", "repository"]
+    secret = copy or _SECRET & set(error.absolute_path)
+    value = "the value" if secret else _shown(error.instance)
     return f"{value} {_complaint(error)}"
 
 
@@ -77,6 +79,8 @@ _LIMITS = {
     "not": "is taken by the program itself",
 }
 _LONGEST_SHOWN = 80
+_SECRET = frozenset({"ping_url", "notifications"})
+"""Keys at which an address may stand, in its place or by mistake."""
 
 
 def _shown(value: object) -> str:

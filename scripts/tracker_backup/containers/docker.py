@@ -17,6 +17,9 @@ TIMEOUT_SECONDS = 30
 MARKER_NAME = "paused.json"
 """The file in the state directory that says what is frozen; who keeps it frozen holds a lock on it."""
 
+OWN_LABEL = "org.tracker-backup.placement"
+"""On each of our own containers; those beside the stack's own have nothing to do with its data."""
+
 _SERVICE = "com.docker.compose.service"
 _DIRECTORY = "com.docker.compose.project.working_dir"
 # A line of JSON for each container: a directory's name may hold tabs, quotes, whatever.

@@ -148,27 +148,31 @@ def freeze(docker: str, containers: list[str]) -> tuple[list[str], str | None]:
 
 
 def wait(docker: str, containers: list[str], limit_seconds: float) -> None:
-    """Return at the end of stdin, or when the time is over; tell meanwhile when a container goes on by itself."""
+    """Return at the end of stdin, or when the time is over; tell meanwhile when a container goes on by itself.
+
+    One that does is taken from `containers`: if it is frozen again later, somebody else has done that.
+    """
     end = time.monotonic() + limit_seconds
-    lost = None
     while (left := end - time.monotonic()) > 0:
-        if select.select([0], [], [], left if lost else min(left, WATCH_SECONDS))[0]:
+        if select.select([0], [], [], min(left, WATCH_SECONDS))[0]:
             if not os.read(0, 100):
                 return
-        elif not lost and (lost := who_goes_on(docker, containers)):
-            say(f"lost {lost}")
+        else:
+            for container in list(containers):
+                if lost := goes_on(docker, container):
+                    containers.remove(container)
+                    say(f"lost {lost}")
     say(f"lost the pause has lasted for {limit_seconds:g} s, which is its limit")
 
 
-def who_goes_on(docker: str, containers: list[str]) -> str | None:
-    """Return what has become of a container that is not frozen any more, None while all are."""
-    command = [docker, "inspect", "--type", "container", "--format", "{{.State.Status}}"]
-    for container in containers:
-        code, said, problem = ask(*command, container)
-        if code == 0 and said != "paused":
-            return f"container {container[:12]}, which was paused for the copy, is {said} now"
-        if "no such container" in problem:
-            return f"container {container[:12]}, which was paused for the copy, has been removed"
+def goes_on(docker: str, container: str) -> str | None:
+    """Return what has become of a container that is not frozen any more, None while it is."""
+    command = [docker, "inspect", "--type", "container", "--format", "{{.State.Status}}", container]
+    code, said, problem = ask(*command)
+    if code == 0 and said != "paused":
+        return f"container {container[:12]}, which was paused for the copy, is {said} now"
+    if "no such container" in problem:
+        return f"container {container[:12]}, which was paused for the copy, has been removed"
     return None
 
 

@@ -36,6 +36,13 @@ THAW_SECONDS = 30
 END_SECONDS = 1
 
 _FREEZER = Path(__file__).with_name("freezer.py")
+FREEZER_VARIABLE = "TRACKER_BACKUP_FREEZER_CONTAINER"
+"""Another container to run it in, where ours may be killed with all that is in it: placement/delegation.py."""
+
+
+def in_helper() -> bool:
+    """Return whether this is a short-lived helper of the orchestrator, in whose container cron runs."""
+    return FREEZER_VARIABLE in os.environ
 
 
 class Pause:
@@ -52,7 +59,10 @@ class Pause:
         self._names = ", ".join(container.name for container in containers)
         self._marker = marker
         ids = [container.id for container in containers]
-        self._argv = [sys.executable, "-I", str(_FREEZER), docker_program(), str(marker), str(limit_seconds), *ids]
+        docker = docker_program()
+        container = os.environ.get(FREEZER_VARIABLE)
+        elsewhere = [docker, "exec", "--interactive", container] if container else []
+        self._argv = [*elsewhere, sys.executable, "-I", str(_FREEZER), docker, str(marker), str(limit_seconds), *ids]
         self._freezer: _Freezer | None = None
         self._frozen_at: float | None = None
 

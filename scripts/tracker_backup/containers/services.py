@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracker_backup.containers.docker import RESTARTING, RUNNING, TIMEOUT_SECONDS, docker_program
+from tracker_backup.containers.docker import OWN_LABEL, RESTARTING, RUNNING, TIMEOUT_SECONDS, docker_program
 from tracker_backup.errors import CommandError
 from tracker_backup.system.process import find_program, run
 
@@ -38,6 +38,7 @@ _FIELDS = (
     "json .Config.Healthcheck",
     "json .Mounts",
     "json .HostConfig.AutoRemove",
+    f'json (index .Config.Labels "{OWN_LABEL}")',
 )
 _FORMAT = f"[{','.join(f'{{{{{each}}}}}' for each in _FIELDS)}]"
 
@@ -57,7 +58,8 @@ class ServiceContainer:
 
     `health` is what its health check says (healthy, unhealthy, starting), None where it has none; `stop_seconds` is how
     long Docker waits for its end, `health_seconds` after how long its health check must have decided. One that is
-    `passing` was started with `--rm`: once it is stopped it is gone.
+    `passing` was started with `--rm`: once it is stopped it is gone;
+    `ours` runs this program.
     """
 
     id: str
@@ -71,6 +73,7 @@ class ServiceContainer:
     health_seconds: float = 0.0
     binds: tuple[Bind, ...] = ()
     passing: bool = False
+    ours: bool = False
 
     @property
     def at_work(self) -> bool:
@@ -92,7 +95,7 @@ class ServiceContainer:
 
 
 def stack_containers(projects: Iterable[Path]) -> tuple[ServiceContainer, ...]:
-    """Return the containers of the Compose projects in those directories, whatever their state.
+    """Return the containers of the Compose projects in those directories, whatever their state, but for our own.
 
     There are none where Docker is not installed, or its engine does not run: whoever works without it is found by what
     he has open.
@@ -117,7 +120,9 @@ def stack_containers(projects: Iterable[Path]) -> tuple[ServiceContainer, ...]:
         )
     places = {os.path.realpath(project) for project in projects}
     found = _inspect(listed.stdout.split())
-    return tuple(container for place, container in found if place and os.path.realpath(place) in places)
+    return tuple(
+        container for place, container in found if place and os.path.realpath(place) in places and not container.ours
+    )
 
 
 def containers_of(identifiers: Sequence[str]) -> tuple[ServiceContainer, ...]:
@@ -235,6 +240,7 @@ def _container(  # noqa: PLR0913, PLR0917 - in the order of the format
     health_check: dict[str, Any] | None,
     mounts: list[dict[str, Any]] | None,
     passing: bool,  # noqa: FBT001 - in the order of the format
+    placement: str | None = None,
 ) -> tuple[str, ServiceContainer]:
     binds = tuple(
         Bind(mount["Source"], mount["Destination"], not mount["RW"]) for mount in mounts or [] if mount.get("Source")
@@ -251,6 +257,7 @@ def _container(  # noqa: PLR0913, PLR0917 - in the order of the format
         health_seconds=_health_seconds(health_check or {}),
         binds=binds,
         passing=passing,
+        ours=bool(placement),
     )
 
 

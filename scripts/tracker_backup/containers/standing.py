@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tracker_backup.containers.docker import RESTARTING, RUNNING, docker_program
+from tracker_backup.containers.docker import OWN_LABEL, RESTARTING, RUNNING, docker_program
 from tracker_backup.errors import CommandError
 from tracker_backup.system.process import run
 
@@ -31,6 +31,7 @@ _CONTAINER_FORMAT = ",".join(
         "{{json .Image}}",
         "{{json .HostConfig.PortBindings}}",
         *(f'{{{{json (index .Config.Labels "{_COMPOSE}.{label}")}}}}' for label in _LABELS),
+        f'{{{{json (index .Config.Labels "{OWN_LABEL}")}}}}',
     ]
 )
 _IMAGE_FORMAT = "[{{json .Id}},{{json .RepoDigests}},{{json .Architecture}},{{json .Size}}]"
@@ -75,7 +76,7 @@ class ImageFacts:
 
 
 def standing_of(stack: Path) -> tuple[Standing, ...]:
-    """Return the containers of the stack in that directory, by service; what one-off commands left does not count.
+    """Return the containers of the stack in that directory, by service, without ours and what one-off commands left.
 
     Raises CommandError when there is no docker program, or it cannot reach its engine.
     """
@@ -127,8 +128,9 @@ def parse_standing(listed: str, stack: Path) -> tuple[Standing, ...]:
     place = os.path.realpath(stack)
     try:
         rows = [json.loads(line) for line in listed.splitlines()]
-        ours = [row for row in rows if row[9] and os.path.realpath(row[9]) == place and row[10] != "True"]
-        return tuple(sorted((_standing(row) for row in ours), key=lambda each: (each.service, each.name)))
+        theirs = [row for row in rows if row[9] and os.path.realpath(row[9]) == place and row[10] != "True"]
+        found = (_standing(row) for row in theirs if not any(row[11:]))
+        return tuple(sorted(found, key=lambda each: (each.service, each.name)))
     except (ValueError, TypeError, LookupError, AttributeError):
         raise CommandError("docker inspect printed what cannot be understood") from None
 

@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import os
+import importlib.util
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker_backup.config.instances import conflicts, doubles
-from tracker_backup.errors import SourceError, SourcePendingError, TrackerBackupError
+from tracker_backup.config.instances import conflicts, doubles, sharing_metrics
+from tracker_backup.config.model import HOST, SERVICE
+from tracker_backup.containers.pause import in_helper
+from tracker_backup.errors import SourceError, SourcePendingError, TrackerBackupError, UsageError
+from tracker_backup.health.doctorcopies import examine_copies
+from tracker_backup.health.finding import FAIL, OK, WARN, Finding
+from tracker_backup.notify.addresses import read_addresses
 from tracker_backup.report.reporter import SilentReporter
 from tracker_backup.repository.store import Repository
 from tracker_backup.run.capacity import advice, capacity, existing
 from tracker_backup.run.context import copy_context
 from tracker_backup.run.history import History
 from tracker_backup.run.rates import read_rates
-from tracker_backup.run.resolve import resolve_sources
+from tracker_backup.run.resolve import choose, resolve_sources
 from tracker_backup.sources.interface import StreamingDriver
 from tracker_backup.sources.registry import driver_for
+from tracker_backup.system.diskfaults import refusal, remedy
+from tracker_backup.system.libraries import ON_REQUEST, PACKAGES
 from tracker_backup.system.process import find_program
 from tracker_backup.system.space import format_bytes, shortages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracker_backup.config.model import Config
     from tracker_backup.sources.interface import Source
 
-OK, WARN, FAIL = "ok", "warn", "fail"
-_LIBRARIES = {"crontab": "python3-crontab", "sh": "python3-sh", "croniter": "python3-croniter"}
 _MAIL_AGENT = "sendmail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `level` is ok, warn or fail, `pause_seconds` how long a service will be frozen."""
-
-    level: str
-    what: str
-    remedy: str = ""
-    pause_seconds: float = 0.0
-
-    def to_json(self) -> dict[str, str | float]:
-        """Return it as `doctor --json` shows it."""
-        return asdict(self)
+_METRICS_LIBRARY = "prometheus_client"
+_TELLING_LIBRARY = "apprise"
+_DAY_SECONDS = 86400
 
 
 def examine(config: Config) -> list[Finding]:
     """Look at everything that a run tonight depends on."""
     findings = [Finding(OK, f"configuration {config.file}")]
     parts: tuple[Callable[[Config], Iterator[Finding]], ...] = (
-        _others, _programs, _repository, _sources, _schedule, _listeners, _places,
+        _others, _programs, _repository, _sources, _schedule, _listeners, _notifications, examine_copies,
+        _places, _metrics, _kept,
     )  # fmt: skip
     for part in parts:
         findings += _guarded(part, config)
     return findings
 
 
-def examine_sources(config: Config) -> list[Finding]:
-    """Look at the sources and the room for them only, as a dry run does."""
-    return _guarded(_sources, config)
+def examine_sources(config: Config, wanted: Sequence[str] | None = None) -> list[Finding]:
+    """Look at the sources of those names, or all, and at the room for them only, as a dry run does.
+
+    Raises UsageError for a name that no source has.
+    """
+    return _guarded(lambda config: _sources(config, wanted), config, passing=(UsageError,))
 
 
-def _guarded(part: Callable[[Config], Iterator[Finding]], config: Config) -> list[Finding]:
+def _guarded(
+    part: Callable[[Config], Iterator[Finding]], config: Config, passing: tuple[type[TrackerBackupError], ...] = ()
+) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings.extend(part(config))
+    except passing:
+        raise
     except TrackerBackupError as error:
         findings.append(Finding(FAIL, error.message, error.hint or ""))
     except OSError as error:
@@ -86,14 +88,14 @@ def _others(config: Config) -> Iterator[Finding]:
         )
 
 
-def _programs(_config: Config) -> Iterator[Finding]:
-    for name in ("zstd", "sqlite3"):
+def _programs(config: Config) -> Iterator[Finding]:
+    for name in ("zstd", "sqlite3") if config.placement in {HOST, SERVICE} else ("zstd",):
         path = find_program(name)
         remedy = f"sudo apt-get install {name}"
         # Backups need zstd; sqlite3 is for people, who restore with it when nothing else is left.
         missing = Finding(FAIL if name == "zstd" else WARN, f"the program {name} is not installed", remedy)
         yield missing if path is None else Finding(OK, f"{name} is {path}")
-    for module, package in _LIBRARIES.items():
+    for module, package in PACKAGES.items():
         try:
             importlib.import_module(module)
         except ImportError:
@@ -103,8 +105,9 @@ def _programs(_config: Config) -> Iterator[Finding]:
 def _repository(config: Config) -> Iterator[Finding]:
     repository = Repository(config.repository, config.staging)
     repository.require()
-    if not os.access(config.repository, os.W_OK | os.X_OK):
-        yield Finding(FAIL, f"{config.repository} cannot be written to", "run the same command with sudo")
+    error = refusal(config.repository)
+    if error is not None:
+        yield Finding(FAIL, f"{config.repository} cannot be written to: {error.strerror}", _admission(error))
         return
     backups = repository.backups()
     verified = [item for item in backups if item.manifest is not None and item.manifest.verified]
@@ -113,19 +116,23 @@ def _repository(config: Config) -> Iterator[Finding]:
     for backup in backups:
         if backup.manifest is None:
             yield Finding(WARN, f"backup {backup.id}: {backup.problem}", "see docs/restore.md for using it by hand")
+        if backup.damage is not None:
+            yield Finding(WARN, f"backup {backup.id} is damaged: {backup.damage}", "look at it, then delete it by hand")
     for backup in repository.quarantined():
         yield Finding(WARN, f"in quarantine: {backup.path}", "its check failed; look at it, then delete it")
 
 
-def _sources(config: Config) -> Iterator[Finding]:
+def _sources(config: Config, wanted: Sequence[str] | None = None) -> Iterator[Finding]:
     repository = Repository(config.repository, config.staging)
     history = History(repository.manifests(), read_rates(config.state_directory))
     resolved = resolve_sources(config)
     for note in resolved.notes:
         yield Finding(WARN, note)
+    for name in resolved.unserved:
+        yield Finding(FAIL, f"{name} has no sidecar, so nobody backs it up", "run the role again")
     packed: dict[str, int] = {}
     largest = 0
-    for source in resolved.sources:
+    for source in choose(resolved.sources, wanted):
         try:
             finding, size = _source(config, source, history)
             yield finding
@@ -169,10 +176,7 @@ def _room(config: Config, source: Source, size: int, history: History) -> Findin
 
 
 def _capacity(config: Config, history: History, packed: Mapping[str, int], raw: int) -> Finding:
-    sizes = {
-        job.name: sum(size for name, size in packed.items() if job.sources is None or name in job.sources)
-        for job in config.jobs
-    }
+    sizes = {job.name: sum(size for name, size in packed.items() if job.takes(name)) for job in config.jobs}
     found = capacity(config, history.manifests, sizes, raw)
     return Finding(OK if found.fits else FAIL, str(found), "" if found.fits else found.remedy(config))
 
@@ -193,7 +197,7 @@ def _schedule(config: Config) -> Iterator[Finding]:
         return  # a plain file is nobody's business but its owner's
     for line in service.refusals(config):
         yield Finding(FAIL, f"cron refuses the schedule: {line}", config.command_line("schedule", "apply", sudo=True))
-    if not _running("cron"):
+    if not in_helper() and not _running("cron"):
         yield Finding(
             FAIL, "no cron daemon is running, so nothing starts by itself", "sudo systemctl enable --now cron"
         )
@@ -202,25 +206,81 @@ def _schedule(config: Config) -> Iterator[Finding]:
 def _listeners(config: Config) -> Iterator[Finding]:
     if config.ping_url is not None:
         yield Finding(OK, "a dead man's switch is pinged")
+    elif config.notifications is not None:
+        return
     elif find_program(_MAIL_AGENT) is not None:
         yield Finding(OK, "cron can send mail: there is a mail agent")
     else:
         yield Finding(
             WARN,
-            "nobody hears of a bad night: there is neither a mail agent nor a ping_url",
-            "set ping_url to an address of healthchecks.io or the like, or watch `tracker-backup status`",
+            "nobody hears of a bad night: there is neither a mail agent nor a ping_url, and no notifications",
+            "set ping_url to an address of healthchecks.io or the like, or notifications, or watch "
+            "`tracker-backup status`",
         )
+
+
+def _notifications(config: Config) -> Iterator[Finding]:
+    if config.notifications is None:
+        return
+    if importlib.util.find_spec(_TELLING_LIBRARY) is None:  # not imported: that takes as long as all the rest
+        remedy = f"sudo apt-get install {ON_REQUEST[_TELLING_LIBRARY]}"
+        yield Finding(FAIL, f"the Python library {_TELLING_LIBRARY} is missing", remedy)
+    addresses = read_addresses(config.notifications.urls_file)
+    yield Finding(OK, f"notifications go to {', '.join(map(str, addresses))}")
 
 
 def _places(config: Config) -> Iterator[Finding]:
     for name, path in (("log_file", config.log_file.parent), ("state_directory", config.state_directory)):
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
-        if not os.access(existing, os.W_OK):
-            yield Finding(WARN, f"{name}: {path} cannot be written to", "run the same command with sudo")
+        error = refusal(existing)
+        if error is not None:
+            yield Finding(WARN, f"{name}: {path} cannot be written to: {error.strerror}", _admission(error))
+
+
+def _metrics(config: Config) -> Iterator[Finding]:
+    """Look at what Prometheus is to read: without it a backup is made all the same."""
+    path = config.metrics_file
+    if path is None:
+        return
+    for name in sharing_metrics(config):
+        yield Finding(WARN, f"metrics_file: {path} is that of instance {name}, too", "give each a file of its own")
+    try:
+        importlib.import_module(_METRICS_LIBRARY)
+    except ImportError:
+        remedy = f"sudo apt-get install {ON_REQUEST[_METRICS_LIBRARY]}"
+        yield Finding(WARN, f"the Python library {_METRICS_LIBRARY} is missing: no metrics are written", remedy)
+    if not path.parent.is_dir():
+        remedy = "sudo apt-get install prometheus-node-exporter, or name the directory that it reads"
+        yield Finding(WARN, f"metrics_file: there is no directory {path.parent}", remedy)
+    elif (error := refusal(path.parent)) is not None:
+        yield Finding(WARN, f"metrics_file: {path} cannot be written: {error.strerror}", _admission(error))
+    else:
+        yield Finding(OK, f"metrics for Prometheus are written to {path}")
+
+
+def _admission(error: OSError) -> str:
+    """Say what to do about a directory that cannot be written to."""
+    if error.errno == errno.EACCES:
+        return "run the same command with sudo"
+    return remedy(error) or f"not even by root: look at its attributes with `lsattr -d {error.filename}`"
+
+
+def _kept(config: Config) -> Iterator[Finding]:
+    from tracker_backup.inplace.kept import kept
+
+    try:
+        sources = resolve_sources(config).sources
+    except TrackerBackupError:
+        sources = ()  # which has been told as what it is
+    for each in kept(config, sources):
+        days = int(each.age_seconds // _DAY_SECONDS)
+        age = "less than a day" if days < 1 else f"{'at most ' * each.at_most}{days} day{'s' * (days > 1)}"
+        what = f"replaced by a restore in place, and kept for {age} since: {each.place}, {format_bytes(each.bytes)}"
+        yield Finding(WARN, what, f"if nobody needs it any more: {each.removal}")
 
 
 def _running(name: str) -> bool:
-    for comm in Path("/proc").glob("[0-9]*/comm"):
+    for comm in (process / "comm" for process in Path("/proc").glob("[0-9]*")):
         try:
             if comm.read_text().strip() in (name, f"{name}d", "crond"):
                 return True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tracker_backup.errors import RepositoryError, TrackerBackupError
-from tracker_backup.health.runs import failed_runs, with_run
-from tracker_backup.health.since import first_seen, note_jobs
+from tracker_backup.config.instances import require_no_conflict
+from tracker_backup.copies.judging import copy_problems, copy_statuses
+from tracker_backup.copies.notes import read_notes
+from tracker_backup.errors import ConfigurationError, RepositoryError, TrackerBackupError
+from tracker_backup.health.begun import died
+from tracker_backup.health.runs import as_accepted, failed_runs, with_run
+from tracker_backup.health.since import note_jobs, waiting_since
 from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import (
     CRITICAL,
@@ -19,9 +22,11 @@ from tracker_backup.health.status import (
     job_status,
     newest_backup,
 )
-from tracker_backup.repository.lock import describe, read_holder
+from tracker_backup.notify.telling import problem_words
+from tracker_backup.repository.lock import describe, held_seconds, read_holder
 from tracker_backup.repository.manifest import format_time
 from tracker_backup.run.capacity import advice, next_run_shortages, present_capacity
+from tracker_backup.system.container import short_id
 from tracker_backup.system.process import is_stopped
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ def gather_status(
     """Look at repository, lock, crontab and disk, and return the instance's status; `runs` is each job's newest."""
     now = now or datetime.now(UTC)
     runs = tuple(runs)
-    standing = _schedule_reasons(config)
+    standing = [*_conflict_reasons(config), *_schedule_reasons(config)]
     try:
         backups = repository.backups()
     except TrackerBackupError as error:
@@ -50,24 +55,34 @@ def gather_status(
     manifests = [backup.manifest for backup in backups if backup.manifest is not None]
     room = present_capacity(config, manifests)
     unreadable = [f"{backup.id} cannot be read: {backup.problem}" for backup in backups if backup.manifest is None]
+    unreadable += [
+        f"{backup.id} is damaged, and counts for nothing: {each}" for backup in backups if (each := backup.damage)
+    ]
+    accepted = {item.id for item in manifests if item.accepted and item.good}
+    runs = tuple(as_accepted(run) if run.id in accepted else run for run in runs)
     standing = [
         *standing,
         *backup_reasons(config, manifests, unreadable, now),
         *_quarantine_reasons(repository, manifests),
-        *_run_reasons(failed_runs(config, runs, {item.id for item in manifests if item.accepted and item.good})),
+        *_run_reasons(failed_runs(config, runs, accepted)),
+        *_death_reasons(config, runs, now),
         *_holder_reasons(config),
         *_space_reasons(config, manifests, room),
+        *_notification_reasons(config),
     ]
-    made_at, seen = repository.made_at(), first_seen(config, now)
-    jobs = tuple(job_status(job, manifests, max(made_at, seen[job.name]), now) for job in config.jobs)
+    notes = read_notes(config.state_directory)
+    copies = copy_statuses(config, notes, manifests, now)
+    standing += [Reason(WARNING, problem) for problem in copy_problems(config, notes, copies)]
+    since = waiting_since(config, repository.made_at(), now)
+    jobs = tuple(job_status(job, manifests, since[job.name], now) for job in config.jobs)
     newest = newest_backup(config, manifests, now)
-    return Status(config.instance, format_time(now), jobs, tuple(standing), runs, room, newest)
+    return Status(config.instance, format_time(now), jobs, tuple(standing), runs, room, newest, tuple(copies))
 
 
 def refresh_status(config: Config, repository: Repository, last_run: LastRun | None = None) -> None:
-    """Look at the instance and write its status.json; without `last_run` those that stand there stay.
+    """Look at the instance and write its status.json, and its metrics; without `last_run` those that stand there stay.
 
-    Raises RepositoryError when it cannot be written.
+    Raises RepositoryError when one of them cannot be written.
     """
     before = read_status(config.state_directory)
     try:
@@ -77,6 +92,19 @@ def refresh_status(config: Config, repository: Repository, last_run: LastRun | N
     runs = with_run(() if before is None else before.runs, last_run)
     status = gather_status(config, repository, runs)
     write_status(config.state_directory, status, datetime.now(UTC))
+    if config.metrics_file is not None:
+        from tracker_backup.health.metricsfile import write_metrics
+
+        write_metrics(config.metrics_file, status, repository, datetime.now(UTC), name=config.called)
+
+
+def _conflict_reasons(config: Config) -> list[Reason]:
+    """Say that every run is refused, and why: none may begin where another instance claims the same place."""
+    try:
+        require_no_conflict(config)
+    except ConfigurationError as error:
+        return [Reason(CRITICAL, f"no backup is made: {_on_one_line(str(error))}")]
+    return []
 
 
 def _schedule_reasons(config: Config) -> list[Reason]:
@@ -110,15 +138,30 @@ def _run_reasons(failed: Sequence[LastRun]) -> list[Reason]:
     ]
 
 
+def _death_reasons(config: Config, runs: Sequence[LastRun], now: datetime) -> list[Reason]:
+    """Name the runs that have died without a word, for which nothing but the note of their beginning speaks."""
+    reasons = []
+    for begun in died(config, runs, now):
+        words = ("--now",) if config.job(begun.job) is None else ("--now", "--job", begun.job)
+        what = f"the run of {begun.job} that began at {begun.began_at} (process {begun.pid}) died, without a word"
+        why = "killed, perhaps for want of memory, which `dmesg` tells, or the host went down"
+        remedy = f"the next one is heard of instead: {config.command_line(*words, sudo=True)}"
+        reasons.append(Reason(WARNING, f"{what}: {why}; {remedy}"))
+    return reasons
+
+
 def _holder_reasons(config: Config) -> list[Reason]:
     """Say what is wrong with the run under way: it stands still, or has taken longer than any run may."""
     holder = read_holder(config.repository)
     if not holder:
         return []
     pid, who = holder.get("pid"), describe(holder)
-    stopped = isinstance(pid, int) and is_stopped(pid)
-    going_on = f"sudo kill -CONT {pid}" if stopped else f"sudo kill {pid}"
-    if time.time() - holder["started"] > config.max_run_seconds + 60:
+    container = holder.get("container")
+    ours = container == short_id()  # elsewhere the number is another process's
+    stopped = ours and isinstance(pid, int) and is_stopped(pid)
+    kill = f"sudo docker exec {container} kill" if container else "sudo kill"
+    going_on = f"{kill} -CONT {pid}" if stopped else f"{kill} {pid}"
+    if held_seconds(holder) > config.max_run_seconds + 60:
         return [
             Reason(
                 CRITICAL,
@@ -142,6 +185,11 @@ def _space_reasons(config: Config, manifests: list[Manifest], room: Capacity | N
     if room is not None and not room.fits and not reasons:
         reasons.append(Reason(WARNING, f"the repository will be full one day: {room}; {room.remedy(config)}"))
     return reasons
+
+
+def _notification_reasons(config: Config) -> list[Reason]:
+    problem = problem_words(config)
+    return [] if problem is None else [Reason(WARNING, _on_one_line(problem))]
 
 
 def _on_one_line(text: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STATE_DIRECTORY = Path("/var/lib/tracker-backup")
 DIRECTORY_VARIABLE = "TRACKER_BACKUP_STATE_DIRECTORY"
-_NAME = "status.json"
+STATUS_NAME = "status.json"
 
 
 def write_status(directory: Path, status: Status, now: datetime) -> None:
@@ -24,7 +24,7 @@ def write_status(directory: Path, status: Status, now: datetime) -> None:
 
     Raises RepositoryError when it cannot be written.
     """
-    path = directory / _NAME
+    path = directory / STATUS_NAME
     try:
         make_public_directory(directory)
         write_atomically(path, (json.dumps(status.to_json(now), indent=2) + "\n").encode(), 0o644)
@@ -35,8 +35,8 @@ def write_status(directory: Path, status: Status, now: datetime) -> None:
 def read_status(directory: Path) -> Status | None:
     """Return the status as it was last written, or None where there is none that can be read."""
     try:
-        return status_from_json(json.loads((directory / _NAME).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
+        return status_from_json(json.loads((directory / STATUS_NAME).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
@@ -48,5 +48,5 @@ def state_root() -> Path:
 def written_statuses(instance: str | None, root: Path | None = None) -> list[Status]:
     """Return what was written of an instance, or of all there are, without any configuration."""
     root = root or state_root()
-    directories = [root / instance] if instance else sorted(path.parent for path in root.glob(f"*/{_NAME}"))
+    directories = [root / instance] if instance else sorted(path.parent for path in root.glob(f"*/{STATUS_NAME}"))
     return [status for status in map(read_status, directories) if status is not None]

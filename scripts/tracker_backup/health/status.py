@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tracker_backup.copies.judging import CopyStatus
 from tracker_backup.health.runs import LastRun, runs_from_json, runs_to_json
 from tracker_backup.repository.manifest import PARTIAL, UNVERIFIED, format_time, parse_time
 from tracker_backup.run.capacity import Capacity
 from tracker_backup.run.sizes import drop_words
+from tracker_backup.system.records import made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +73,7 @@ class Status:
     runs: tuple[LastRun, ...] = ()
     room: Capacity | None = None
     newest: Newest | None = None
+    copies: tuple[CopyStatus, ...] = ()
 
     @property
     def last_run(self) -> LastRun | None:
@@ -80,6 +83,10 @@ class Status:
     def reasons(self, now: datetime) -> list[Reason]:
         """Return what is not as it should be at `now`, the worst first."""
         found = [*(reason for job in self.jobs for reason in _lateness(job, now)), *self.standing]
+        if parse_time(self.written_at) > now + GRACE:
+            # What was to be late by then would stay well until then.
+            told = f"this was written at {self.written_at}, which is still to come: was the clock changed?"
+            found.append(Reason(WARNING, f"{told} The next run writes it anew"))
         return sorted(found, key=lambda reason: -reason.level)
 
     def level(self, now: datetime) -> int:
@@ -103,29 +110,43 @@ class Status:
             "room": None if self.room is None else {**asdict(self.room), "fits": self.room.fits},
             "standing": [asdict(reason) for reason in self.standing],
             "last_runs": runs_to_json(self.runs),
+            "copies": [asdict(copy) for copy in self.copies],
         }
 
 
 def status_from_json(document: dict[str, Any]) -> Status:
-    """Read back what :meth:`Status.to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
+    """Read back what :meth:`Status.to_json` wrote; raises LookupError, TypeError or ValueError for anything else."""
+    if not all(isinstance(document[name], str) for name in ("instance", "written_at")):
+        raise TypeError("it is of another type")
     return Status(
         instance=document["instance"],
-        written_at=document["written_at"],
-        jobs=tuple(JobStatus(**_known(JobStatus, job)) for job in document["jobs"]),
-        standing=tuple(Reason(**reason) for reason in document["standing"]),
+        written_at=format_time(parse_time(document["written_at"])),
+        jobs=tuple(_job(job) for job in document["jobs"]),
+        standing=tuple(_reason(reason) for reason in document["standing"]),
         runs=runs_from_json(document),
         room=_part(Capacity, document.get("room")),
         newest=_part(Newest, document.get("newest")),
+        copies=tuple(made(CopyStatus, copy, strict=True) for copy in document.get("copies", ())),
     )
 
 
 def _part(kind: type[_Part], document: dict[str, Any] | None) -> _Part | None:
-    return None if document is None else kind(**_known(kind, document))
+    return None if document is None else made(kind, document, strict=True)
 
 
-def _known(kind: type[Any], document: dict[str, Any]) -> dict[str, Any]:
-    """Return what this version knows of a part of a status; another version may have written more."""
-    return {item.name: document[item.name] for item in fields(kind)}
+def _job(document: dict[str, Any]) -> JobStatus:
+    job = made(JobStatus, document, strict=True)
+    for moment in (job.warning_after, job.critical_after):
+        if moment is not None:
+            parse_time(moment)
+    return job
+
+
+def _reason(document: dict[str, Any]) -> Reason:
+    reason = made(Reason, document, strict=True)
+    if reason.level not in (WARNING, CRITICAL):
+        raise ValueError("no such level")
+    return reason
 
 
 def newest_backup(config: Config, manifests: Sequence[Manifest], now: datetime) -> Newest | None:

@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tracker_backup.errors import RestoreError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -42,16 +44,32 @@ def dress_for_new(directory: Path, owner: Mapping[str, Any] | None) -> Dress:
 
 
 def put_on(path: Path, dress: Mapping[str, Any]) -> str | None:
-    """Give a file what another one had; return in a sentence what the system does not allow, None where all is well."""
+    """Give a file what another one had; return in a sentence what the system does not allow, None where all is well.
+
+    Raises RestoreError for a link, which somebody has put in the place of what was made: it may lead to any file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise RestoreError(f"{path} is a link now", hint="see who has put it there, then try again") from error
+    try:
+        return _put_on(descriptor, dress)
+    finally:
+        os.close(descriptor)
+
+
+def _put_on(descriptor: int, dress: Mapping[str, Any]) -> str | None:
     problem = None
     try:
-        os.chown(path, dress["uid"], dress["gid"])
+        os.fchown(descriptor, dress["uid"], dress["gid"])
     except PermissionError:
         problem = f"its owner cannot be set to {dress['uid']}:{dress['gid']} without being root"
-    path.chmod(dress["mode"])
+    os.fchmod(descriptor, dress["mode"])
     for name, value in dict(dress.get("attributes") or {}).items():
         try:
-            os.setxattr(path, name, bytes.fromhex(value))
+            os.setxattr(descriptor, name, bytes.fromhex(value))
         except OSError as error:
             if error.errno not in _UNWILLING:
                 raise

@@ -203,10 +203,12 @@ class Engine:
             remove_marker(self._site.state_directory)
         except (TrackerBackupError, OSError) as problem:
             LOGGER.warning("a restore that failed (%s) could not be undone: %s", error, problem)
+            untouched = self._step in (steps.PREPARE, steps.STOP)
             raise RestoreError(
                 f"{error}\n  and that could not be undone: {problem}",
-                hint="whatever is started of ours tries again, `tracker-backup list` for one; what there is to do "
-                f"stands in {self._site.state_directory / steps.MARKER_NAME}",
+                hint=f"{'nothing live was touched; ' if untouched else ''}put that right; whatever is started of ours "
+                "tries again then, `tracker-backup list` for one; what there is to do stands in "
+                f"{self._site.state_directory / steps.MARKER_NAME}",
             ) from error
 
     def _forget(self) -> None:

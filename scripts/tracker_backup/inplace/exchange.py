@@ -2,19 +2,25 @@
 
 At every instant the old file or the new one, whole, lies under the live name: the old one gets a second name in a
 directory beside it, then one rename puts the new one over the first. What SQLite keeps beside a database goes with it.
+A super-journal that a hot journal names gets a second name there and stays where it is: other databases need it too.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from tracker_backup.errors import RestoreError
-from tracker_backup.system.files import fsync_directory
+from tracker_backup.sources.sqlite.superjournal import super_journal_of
+from tracker_backup.system.files import CHUNK_BYTES, create_private, fsync_directory, opened_for_reading, write_all
 
 SIDECARS = ("-wal", "-shm", "-journal")
+_SUPER_JOURNAL = re.compile(r".+-mj[0-9A-F]{8,9}", re.DOTALL)
+"""What SQLite calls them (vdbe.c, vdbeCommit): whoever writes a journal by hand must not have us move other files."""
+
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -38,6 +44,7 @@ def exchange(live: Path, new: Path, kept: Path) -> None:
     require_straight(live)
     kept.mkdir(mode=0o700, exist_ok=True)
     fsync_directory(kept.parent)
+    _keep_super_journal(live, kept)
     there = [path for path in beside(live) if path.exists()]
     if _link_all([live, *there], kept):
         fsync_directory(kept)
@@ -60,6 +67,7 @@ def take_back(live: Path, kept: Path) -> None:
     """
     if not kept.is_dir():
         return
+    _give_back_super_journal(live, kept)  # first: it is found by the journal, wherever that is
     old = kept / live.name
     if old.exists():
         if _same(live, old):
@@ -99,6 +107,7 @@ def set_aside(live: Path, kept: Path) -> None:
     if there:
         kept.mkdir(mode=0o700, exist_ok=True)
         fsync_directory(kept.parent)
+        _keep_super_journal(live, kept)
         for path in there:
             path.rename(kept / path.name)
         fsync_directory(kept)
@@ -112,6 +121,7 @@ def put_away(live: Path, directory: Path) -> None:
     """
     directory.mkdir(mode=0o700, exist_ok=True)
     fsync_directory(directory.parent)
+    _keep_super_journal(live, directory)
     for path in (*beside(live), live):
         if path.exists() and not _same(path, directory / path.name):
             try:
@@ -151,6 +161,59 @@ def _link_all(paths: list[Path], directory: Path) -> bool:
                 return False
             raise
     return True
+
+
+def _keep_super_journal(live: Path, directory: Path) -> None:
+    """Give the super-journal of a database a second name in a directory, or put a copy of it there.
+
+    Whoever rolls back the last other database that needs it deletes it, and without it ours would count as committed.
+    """
+    path = _super_journal(live)
+    if path is None or not path.is_file():
+        return
+    kept = directory / path.name
+    kept.unlink(missing_ok=True)  # of another database, the same file; or what a death has left half copied
+    try:
+        os.link(path, kept)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _duplicate(path, kept)
+
+
+def _give_back_super_journal(live: Path, kept: Path) -> None:
+    """Take back what :func:`_keep_super_journal` did; safe to be called again after it was cut off."""
+    path = _super_journal(kept / live.name) or _super_journal(live)
+    if path is None:
+        return
+    old, path = kept / path.name, live.with_name(path.name)
+    if old.exists():
+        if path.exists():
+            old.unlink()
+        else:
+            old.rename(path)
+
+
+def _super_journal(database: Path) -> Path | None:
+    """Return where the super-journal that a database's journal names would lie beside it."""
+    try:
+        named = super_journal_of(database.with_name(f"{database.name}-journal"))
+    except OSError:
+        return None  # what cannot be read is kept as it is, and so is what SQLite did not make
+    if named is None or not _SUPER_JOURNAL.fullmatch(named.path.name):
+        return None
+    return named.beside(database)
+
+
+def _duplicate(path: Path, to: Path) -> None:
+    descriptor = create_private(to)
+    try:
+        with opened_for_reading(path) as source:
+            while block := os.read(source, CHUNK_BYTES):
+                write_all(descriptor, block)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from tracker_backup.config.load import config_directory
 from tracker_backup.containers import services
 from tracker_backup.errors import RestoreError, UsageError
-from tracker_backup.inplace import filetree
+from tracker_backup.inplace import filetree, leftalone
 from tracker_backup.inplace.filetree import NEW, NEW_DIRECTORY, REPLACED, Entry
 from tracker_backup.inplace.interface import Change, Opener, Replacement, State
-from tracker_backup.inplace.places import existing_parent, kept_directory
+from tracker_backup.inplace.places import clear_away, existing_parent, kept_directory, temporary_name
 from tracker_backup.inplace.sqlite import SqliteReplacement, within
 from tracker_backup.inplace.wholetree import unpacked_tree
 from tracker_backup.sources.files.restoring import remove_restored
 from tracker_backup.sources.files.selection import inside
-from tracker_backup.sources.files.walking import shown, survey
+from tracker_backup.sources.files.walking import shown
 from tracker_backup.system.files import fsync_directory, remove_tree
 from tracker_backup.system.space import format_bytes
 
@@ -77,6 +77,7 @@ class FilesReplacement:
         self._tree, self._kept = Path(work.tree), Path(work.kept)
         self._entries = [Entry(**entry) for entry in work.entries]
         self._databases = [self._database(Path(state["live"]), state) for state in work.databases]
+        self._undressed: list[tuple[Path, Path]] = []
 
     def _database(self, live: Path, state: State | None = None) -> SqliteReplacement:
         return within(self._site, live, self._tree / str(live).lstrip("/"), "as it is in the backup", state)
@@ -118,26 +119,30 @@ class FilesReplacement:
         databases = {str(database["path"]) for database in artifact.engine.get("databases", ())}
         problems = []
         chosen = [(tree, path) for tree, path in self._members() if self._is_chosen(path)]
-        if self._site.paths and not any(self._is_named(path) for _, path in chosen):
+        missing = [each for each in self._site.paths if not any(self._is_at(path, each) for _, path in chosen)]
+        if missing:
             raise UsageError(
-                f"the files of {self._site.backup.id} do not hold {', '.join(map(str, self._site.paths))}",
+                f"the files of {self._site.backup.id} do not hold {', '.join(map(str, missing))}",
                 hint="name what is in the stack by its absolute path; `restore --to` shows what there is",
             )
-        for number, (tree, path) in enumerate(chosen):
+        for tree, path in chosen:
             live = self._site.place(path)
             if os.path.realpath(live.parent) != str(live.parent):
                 problems.append(f"{shown(str(live))} lies behind a link now")
                 continue
-            entry = self._entry(number, tree, live)
+            entry = self._entry(tree, live)
             if entry is None:
                 problems.append(
                     f"{shown(str(live))} is a directory, or no file, and the backup has something else there"
                 )
             elif entry.link is None and (path in databases or filetree.is_database(tree, live)):
+                self._undressed.append((tree, live))
                 if not filetree.same_database(tree, live):
                     self._databases.append(self._database_at(tree, live))
             elif entry.kind:
                 self._entries.append(entry)
+            elif entry.link is None and tree.is_dir():
+                self._undressed.append((tree, live))
         if problems:
             raise RestoreError("; ".join(problems[:3]), hint="move it away, or restore the rest with --path")
 
@@ -157,22 +162,21 @@ class FilesReplacement:
         """Tell whether something is to be restored; our own configuration only if it is asked for."""
         live = str(self._site.place(path))
         if self._site.paths:
-            return self._is_named(path) or any(inside(str(each), live) for each in self._site.paths)
+            return any(self._is_at(path, each) or inside(str(each), live) for each in self._site.paths)
         config = self._site.config
         ours = {str(config_directory()), *((os.path.realpath(config.file),) if config is not None else ())}
         return not any(inside(live, each) for each in ours)
 
-    def _is_named(self, path: str) -> bool:
-        """Tell whether something was asked for, by its path here or on the backup's host."""
-        live = str(self._site.place(path))
-        return any(inside(live, str(each)) or inside(path, str(each)) for each in self._site.paths)
+    def _is_at(self, path: str, wanted: Path) -> bool:
+        """Tell whether something is what was asked for, or in it, by its path here or on the backup's host."""
+        return inside(str(self._site.place(path)), str(wanted)) or inside(path, str(wanted))
 
-    def _entry(self, number: int, tree: Path, live: Path) -> Entry | None:
+    def _entry(self, tree: Path, live: Path) -> Entry | None:
         """Return what is to be done about one member, with an empty kind for nothing; None for what cannot be."""
         status = tree.lstat()
         directory = stat.S_ISDIR(status.st_mode)
         link = os.readlink(tree) if stat.S_ISLNK(status.st_mode) else None  # noqa: PTH115 - any bytes
-        new = existing_parent(live) / f".{number}.restoring-{self._site.backup.id}"
+        new = existing_parent(live) / temporary_name(self._site.backup.id)
         kept = f"{self._kept}{live}"
         if not os.path.lexists(live):
             kind = NEW_DIRECTORY if directory else NEW
@@ -188,16 +192,12 @@ class FilesReplacement:
         return Entry(kind, str(tree), str(live), str(new), kept, link)
 
     def _left_alone(self) -> tuple[str, ...]:
-        """Say how many files there are that the backup has not."""
-        source = self._site.sources.get(self.source)
-        if self._site.paths or source is None or source.scope is None:
-            return ()
+        """Say what there is that the backup has not, or has with another owner or mode, and that stays as it is."""
         ours = {str(self._site.place(path)) for _, path in self._members()}
-        others = [member.path for member in survey(source.scope).members if member.path not in ours]
-        if not others:
-            return ()
-        named = ", ".join(map(shown, others[:3])) + (", …" if len(others) > 3 else "")  # noqa: PLR2004 - shown
-        return (f"left alone    {len(others)} that are not in the backup: {named}",)
+        return (
+            *leftalone.not_in_backup(self._site, self.source, ours),
+            *leftalone.dressed_otherwise(self._site, self.source, self._undressed),
+        )
 
     def prepare(self) -> None:
         """Copy each file beside its place."""
@@ -249,6 +249,7 @@ class FilesReplacement:
         try:
             for entry in reversed(self._entries):
                 filetree.take_back(entry)
+                clear_away(Path(entry.new), self._site.reporter.warn)
             filetree.flush(self._entries)
             filetree.remove_empty(self._kept)
         except OSError as error:
@@ -262,7 +263,7 @@ class FilesReplacement:
         for database in self._databases:
             database.discard()
         for entry in self._entries:
-            Path(entry.new).unlink(missing_ok=True)
+            clear_away(Path(entry.new), self._site.reporter.warn)
         remove_restored(self._tree)
         self._tree.with_name(f"{self._tree.name}.tar").unlink(missing_ok=True)
 

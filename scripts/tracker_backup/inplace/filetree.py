@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tracker_backup.inplace.dress import dress_of, put_on
 from tracker_backup.inplace.exchange import require_straight
-from tracker_backup.system.files import CHUNK_BYTES, create_private, fsync_directory
+from tracker_backup.system.files import CHUNK_BYTES, create_private, fsync_directory, unused_name
 
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\x00"
@@ -83,7 +83,6 @@ def make_ready(entry: Entry) -> None:
     """Give a file of the tree a place beside its own, with all that it has, and flush it; raises as `put` does."""
     tree, new = Path(entry.tree), Path(entry.new)
     require_straight(entry.live)
-    new.unlink(missing_ok=True)
     if entry.link is not None:
         new.symlink_to(entry.link)
         if os.geteuid() == 0:
@@ -114,7 +113,7 @@ def put(entry: Entry) -> None:
 
 
 def take_back(entry: Entry) -> None:
-    """Undo one change, whether it was made or not; safe to be called again."""
+    """Undo one change, whether it was made or not; safe to be called again. What waits at `new` stays there."""
     live, kept = Path(entry.live), Path(entry.kept)
     if entry.kind == NEW_DIRECTORY:
         with suppress(OSError):
@@ -124,8 +123,6 @@ def take_back(entry: Entry) -> None:
             live.unlink()
     elif os.path.lexists(kept):
         _bring_back(entry, kept, live)
-    with suppress(FileNotFoundError):
-        Path(entry.new).unlink()
 
 
 def flush(entries: list[Entry]) -> None:
@@ -150,7 +147,7 @@ def _keep(live: Path, kept: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
             raise
-        unfinished = kept.with_name(f".{kept.name}.unfinished")
+        unfinished = kept.with_name(f".tb-{unused_name()}.unfinished")  # short, however long the live one's name is
         _duplicate(live, unfinished)
         unfinished.rename(kept)
     fsync_directory(kept.parent)
@@ -201,7 +198,7 @@ def _copy(path: Path, target: Path) -> None:
             shutil.copyfileobj(source, copy, CHUNK_BYTES)
         put_on(target, dress_of(path))
         status = path.stat()
-        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

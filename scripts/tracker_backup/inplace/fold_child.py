@@ -1,7 +1,8 @@
 """Bring a stopped database into one file, as a program of its own: it may be damaged, and kill who reads it.
 
 Usage: python3 -I fold_child.py FILE. SQLite applies the -wal, or rolls the hot journal back, and removes it; the
-journal mode stays what it is. Exits with 0 when that was possible; else it says why not. Standard library only.
+journal mode stays what it is. Whether that loses nothing is looked at before, in fold.py. Exits with 0 when that was
+possible; else it says why not. Standard library only.
 """
 
 import os

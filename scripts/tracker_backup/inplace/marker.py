@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import RestoreError
 from tracker_backup.system.files import fsync_directory, make_public_directory, write_atomically
+from tracker_backup.system.records import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,12 +85,12 @@ def read_marker(directory: Path) -> Marker | None:
     path = directory / MARKER_NAME
     try:
         noted = json.loads(path.read_bytes())
-        parts = tuple(Part(**part) for part in noted.pop("parts"))
-        stopped = tuple(Stopped(**container) for container in noted.pop("stopped"))
-        return Marker(parts=parts, stopped=stopped, **noted)
+        parts = tuple(made(Part, part, closed=True) for part in noted["parts"])
+        stopped = tuple(made(Stopped, container, closed=True) for container in noted["stopped"])
+        return made(Marker, {**noted, "parts": parts, "stopped": stopped}, closed=True)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RestoreError(
             f"{path}, the note of a restore in place, cannot be read: {error}",
             hint="look at `docker ps` and for pre-restore-* beside the databases, then delete the note",

@@ -7,7 +7,6 @@ which schema tells how far a swap was.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.containers.services import ServiceContainer, stack_containers
 from tracker_backup.errors import RestoreError, SourceError, TrackerBackupError
+from tracker_backup.inplace.connected import connected
 from tracker_backup.inplace.interface import Change, Opener, Replacement, State
 from tracker_backup.inplace.mysqlplan import (
     FILL,
@@ -52,11 +52,6 @@ if TYPE_CHECKING:
     from tracker_backup.repository.manifest import Artifact
     from tracker_backup.sources.interface import Source
     from tracker_backup.sources.mysql.scan import Scanned
-
-_SCHEMA, _USER, _HOST = 3, 1, 2
-"""Columns of SHOW PROCESSLIST."""
-_CONNECTIONS_END_SECONDS = 10.0
-_POLL_SECONDS = 0.2
 
 
 def make(site: Site, source: str, artifact: Artifact | None, state: State | None = None) -> Replacement:
@@ -138,14 +133,7 @@ class MysqlReplacement:
 
     def openers(self) -> Sequence[Opener]:
         """Return who is connected to the schema; connections of containers that have ended go within moments."""
-        give_up = time.monotonic() + _CONNECTIONS_END_SECONDS
-        while True:
-            rows = self._sessions()
-            found = [row for row in rows if len(row) > _SCHEMA and row[_SCHEMA] == self._plan.schema]
-            if not found or time.monotonic() > give_up:
-                place = f"schema {self._plan.schema} of {target_of(self._now).server}"
-                return [Opener(int(row[0]), f"connection of {row[_USER]}@{row[_HOST]}", place) for row in found]
-            time.sleep(_POLL_SECONDS)
+        return connected(self._sessions, self._plan.schema, target_of(self._now).server)
 
     def swap(self) -> None:
         """Put the new tables in their place."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.containers import services
-from tracker_backup.errors import RestoreError
+from tracker_backup.errors import DeadlineError, RestoreError, TerminatedError, TrackerBackupError
 from tracker_backup.inplace import marker as steps
 from tracker_backup.inplace.interface import OnDisk
 from tracker_backup.inplace.marker import Marker, Stopped, claimed, read_marker, remove_marker, write_marker
@@ -26,17 +26,42 @@ if TYPE_CHECKING:
     from tracker_backup.inplace.interface import Opener, Replacement
 
 
-def recover(state_directory: Path, config: Config | None = None, *, wait: bool = False) -> str | None:
+def recover(state_directory: Path, config: Config | None = None) -> str | None:
     """Finish or undo what a dead process has left; return in a sentence what was done, None where nothing was left.
 
-    A restore that is under way is left alone, or with `wait` waited for.
+    A restore that is under way is left alone.
 
     Raises TrackerBackupError where that cannot be done; what is noted stays noted then.
     """
     if not (state_directory / steps.MARKER_NAME).exists():
         return None
-    with claimed(state_directory, wait=wait) as ours:
+    with claimed(state_directory, wait=False) as ours:
         return recover_here(state_directory, config) if ours else None
+
+
+def recover_before_backup(state_directory: Path, config: Config) -> str | None:
+    """Do what :func:`recover` does, after a restore that is under way; return also what does not matter to a backup.
+
+    That is what could not be cleared up of a restore which had touched nothing live: it must not be the end of backups.
+
+    Raises TrackerBackupError where there may be no database where one should be.
+    """
+    if not (state_directory / steps.MARKER_NAME).exists():
+        return None
+    with claimed(state_directory, wait=True):
+        try:
+            return recover_here(state_directory, config)
+        except (DeadlineError, TerminatedError):
+            raise
+        except (TrackerBackupError, OSError) as error:
+            noted = read_marker(state_directory)
+            if noted is None or noted.stopped or noted.step not in (steps.PREPARE, steps.STOP):
+                raise
+            return (
+                f"the restore of {noted.id} in place, which had died before it touched anything live, cannot be "
+                f"cleared up after: {error}\n  the backup goes on; nothing is restored in place until that is put "
+                f"right, or {state_directory / steps.MARKER_NAME}, which names what is left, is deleted"
+            )
 
 
 def recover_here(state_directory: Path, config: Config | None) -> str | None:
@@ -55,7 +80,7 @@ def back_out(noted: Marker, replacements: Sequence[Replacement], state_directory
     That all is back is noted before the start: what cannot be started is not to stop the others time and again.
 
     Raises TrackerBackupError where something cannot be put back: what was stopped stays so then, as it would go on
-    with data that are neither the old nor the new ones.
+    with data that are neither the old nor the new ones. Where nothing live was touched it does go on.
     """
     if noted.step == steps.FORWARD:
         raise RestoreError("the old data are deleted, and the new ones are not in their place")
@@ -71,8 +96,14 @@ def back_out(noted: Marker, replacements: Sequence[Replacement], state_directory
                 replacement.undo()
     else:
         services.stop(stopped)  # the stop that was asked for may still be under way, and would follow on our start
-        for replacement in reversed(replacements):
-            replacement.discard()
+        try:
+            for replacement in reversed(replacements):
+                replacement.discard()
+        except (TrackerBackupError, OSError):
+            services.start(stopped)
+            with suppress(RestoreError):  # a full disk
+                write_marker(state_directory, replace(noted, step=steps.PREPARE, stopped=()))
+            raise
     with suppress(RestoreError):  # a full disk
         write_marker(state_directory, replace(noted, step=steps.UNDONE))
     services.start(stopped)
@@ -142,7 +173,7 @@ def _stop_or_leave(replacements: Sequence[Replacement]) -> None:
     running = [each.id for each in _at_work(replacements)]
     services.stop(running)
     try:
-        _refuse([opener for each in replacements if isinstance(each, OnDisk) for opener in each.reopened()])
+        refuse([opener for each in replacements if isinstance(each, OnDisk) for opener in each.reopened()])
     except RestoreError:
         services.start(running)
         raise
@@ -177,10 +208,11 @@ def _replacements(noted: Marker, config: Config | None, told: _Told) -> list[Rep
 
 def refuse_openers(replacements: Sequence[Replacement]) -> None:
     """Raise RestoreError when a process has open what is to be replaced: what it writes would be lost in silence."""
-    _refuse([opener for each in replacements for opener in each.openers()])
+    refuse([opener for each in replacements for opener in each.openers()])
 
 
-def _refuse(found: Sequence[Opener]) -> None:
+def refuse(found: Sequence[Opener]) -> None:
+    """Raise RestoreError where anybody was found."""
     if found:
         by_process = {each.pid: each for each in reversed(found)}
         listed = [f"process {each.pid} ({each.command}) has {each.path} open" for each in by_process.values()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracker_backup.errors import LockHeldError, RestoreError, SourceError
 from tracker_backup.inplace.engine import Done, Engine
 from tracker_backup.inplace.marker import claimed
+from tracker_backup.inplace.neighbours import kept_out
 from tracker_backup.inplace.recovery import recover_here
 from tracker_backup.inplace.registry import ORDER, make_replacement
 from tracker_backup.inplace.site import Site
@@ -41,8 +42,9 @@ def restore_in_place(backup: Backup, config: Config | None, wishes: Wishes, repo
         if not held.enter_context(claimed(site.state_directory, wait=False)):
             raise LockHeldError(f"another restore in place is at work: {site.state_directory}")
         said = recover_here(site.state_directory, config)
-        if said is not None:
-            told.warn(said)
+        others = [] if config is None else held.enter_context(kept_out(config, JOB))
+        for each in (*([] if said is None else [said]), *others):
+            told.warn(each)
         LOGGER.info("restore of %s in place begins", backup.id)
         try:
             done = Engine(site, _replacements(site, wishes), wishes).run()

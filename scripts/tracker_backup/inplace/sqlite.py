@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,15 @@ from tracker_backup.containers import services
 from tracker_backup.errors import CheckFailedError, PrivilegeError, RestoreError, UsageError
 from tracker_backup.inplace.dress import dress_for_new, dress_of, put_on
 from tracker_backup.inplace.exchange import beside, exchange, is_displaced, put_away, put_new, set_aside, take_back
+from tracker_backup.inplace.fold import fold
 from tracker_backup.inplace.interface import Change, Opener, Replacement, State
 from tracker_backup.inplace.livefile import look_at, refuse_hidden_journal
 from tracker_backup.inplace.openers import identities, openers
-from tracker_backup.inplace.places import existing_parent, kept_directory, make_parents
+from tracker_backup.inplace.places import clear_away, existing_parent, kept_directory, make_parents, temporary_name
 from tracker_backup.inplace.unpacked import FromArtifact, FromFile, Provider
-from tracker_backup.system.files import free_bytes, fsync_directory, remove_tree
+from tracker_backup.sources.interface import refuse_astray
+from tracker_backup.system.files import free_bytes, fsync_directory, opened_for_reading, remove_tree
 from tracker_backup.system.space import MinFree
-from tracker_backup.system.stream import Child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from tracker_backup.containers.services import ServiceContainer
     from tracker_backup.inplace.site import Site
     from tracker_backup.repository.manifest import Artifact
-
-_FOLD = Path(__file__).with_name("fold_child.py")
 
 
 @dataclass
@@ -69,6 +67,7 @@ def make(site: Site, source: str, artifact: Artifact | None, state: State | None
             hint=f"it has: {', '.join(site.sources)}; restore it with --to",
         )
     live = Path(os.path.realpath(site.place(artifact.path) if known is None else known.path))
+    refuse_astray(known, live)
     service = artifact.service if known is None else known.service
     places = _places(site, live, service, file_mount=known is not None and known.mount == "file")
     owner = artifact.engine.get("owner")
@@ -85,7 +84,7 @@ def within(site: Site, live: Path, raw: Path, checked: str, state: State | None 
 def _places(site: Site, live: Path, service: str | None, *, file_mount: bool = False) -> _Places:
     return _Places(
         live=str(live),
-        new=str(existing_parent(live) / f".{live.name}.restoring-{site.backup.id}"),
+        new=str(existing_parent(live) / temporary_name(site.backup.id)),
         kept=str(kept_directory(live.parent, site.backup.id)),
         was_there=live.exists(),
         service=service,
@@ -113,8 +112,7 @@ class SqliteReplacement:
         """Keep what is to be done; `owner` is for a database that is not there, `dead` what a dead process has left."""
         self.source = source
         self.live, self.new, self._kept = Path(places.live), Path(places.new), Path(places.kept)
-        self._site = site
-        self._provider = provider
+        self._site, self._provider = site, provider
         self._places = places
         self._owner = owner
         self._dead = dead
@@ -164,7 +162,6 @@ class SqliteReplacement:
         if self.irreversible:
             provider.verify()
             return
-        self.new.unlink(missing_ok=True)
         self._make_new(provider)
 
     def _make_new(self, provider: Provider) -> None:
@@ -180,12 +177,9 @@ class SqliteReplacement:
         problem = put_on(self.new, self._places.dress)
         if problem is not None:
             self._site.reporter.warn(f"{self.live}: {problem}")
-        descriptor = os.open(self.new, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with opened_for_reading(self.new) as descriptor:
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        status = self.new.stat()
+            status = os.fstat(descriptor)
         self._places.inode, self._places.mtime = status.st_ino, status.st_mtime_ns
 
     def users(self) -> Sequence[ServiceContainer]:
@@ -235,15 +229,15 @@ class SqliteReplacement:
             raise RestoreError(f"{error.strerror}: {error.filename or self.live}") from error
 
     def _fold(self) -> None:
-        with Child([sys.executable, "-I", str(_FOLD), str(self.live)]) as child:
-            child.stdout.read()
-            if child.finish() != 0:
-                self._site.reporter.note(
-                    f"{self.live} cannot be brought into one file ({child.last_words()}): all of its files are kept"
-                )
+        problem = fold(self.live)
+        if problem is not None:
+            self._site.reporter.note(
+                f"{self.live} cannot be brought into one file ({problem}): all of its files are kept"
+            )
 
     def _replace_for_good(self) -> None:
-        for path in (self.new, self.live, *beside(self.live)):
+        self.discard()
+        for path in (self.live, *beside(self.live)):
             path.unlink(missing_ok=True)
         self._make_new(self._require_provider())
         self.new.rename(self.live)
@@ -262,7 +256,7 @@ class SqliteReplacement:
                 fsync_directory(self.live.parent)
             if self._places.was_there or not self.live.exists():
                 take_back(self.live, self._kept)
-            self.new.unlink(missing_ok=True)
+            self.discard()
         except OSError as error:
             raise RestoreError(
                 f"{error.strerror}: {error.filename or self.live}", hint=f"the old database lies in {self._kept}"
@@ -277,11 +271,11 @@ class SqliteReplacement:
 
     def discard(self) -> None:
         """Remove what was unpacked."""
-        self.new.unlink(missing_ok=True)
+        clear_away(self.new, self._site.reporter.warn)
 
     def finish(self) -> None:
         """Delete the old one, with `--discard-current`."""
-        self.new.unlink(missing_ok=True)
+        self.discard()
         if self._places.discard:
             remove_tree(self._kept)
 

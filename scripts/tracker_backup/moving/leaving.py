@@ -13,6 +13,7 @@ from tracker_backup.errors import RestoreError, SourceError, TrackerBackupError,
 from tracker_backup.moving.note import ARRIVING_NAME, LEFT, STOPPING, Leaving, Notebook
 from tracker_backup.moving.rows import count_rows, rows_in
 from tracker_backup.moving.site import Outfit, outfit_of
+from tracker_backup.moving.strangers import refuse_strangers
 from tracker_backup.run.deployed import LEAVING_NAME
 from tracker_backup.run.outcome import Request
 from tracker_backup.run.resolve import resolve_sources
@@ -161,6 +162,7 @@ class Leaver:
         missing = [source.name for source in sources if not is_there(source)]
         if missing:
             raise SourceError(f"cannot be reached for the last backup: {', '.join(missing)}")
+        refuse_strangers(sources)
         self._reporter.phase("count")
         rows = self._count(sources)
         request = Request(Job(MANUAL_JOB, None, Keep()), tuple(source.name for source in sources), scheduled=False)
@@ -169,6 +171,7 @@ class Leaver:
         if outcome is None or manifest is None or outcome.failures or not all(item.good for item in manifest.artifacts):
             reasons = [] if outcome is None else [f"{item.source}: {item.message}" for item in outcome.failures]
             raise RestoreError(f"the last backup is not good: {'; '.join(reasons) or 'see the log'}")
+        refuse_strangers(sources)  # who has come meanwhile may have written what is not in it
         with self._repository.lock.acquire(job="move", wait_seconds=self._config.max_run_seconds):
             self._repository.keep(manifest.id)
         self._reporter.phase("stop")

@@ -7,11 +7,12 @@ import json
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tracker_backup.errors import LockHeldError, TrackerBackupError
 from tracker_backup.run.deployed import LEAVING_NAME
 from tracker_backup.system.files import fsync_directory, make_public_directory, write_atomically
+from tracker_backup.system.records import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ ARRIVING_NAME = "arriving.json"
 _LOCK_NAME = ".moving.lock"
 STOPPING, LEFT = "stopping", "left"
 PLACED, LOADED, STARTED, WITHDRAWN = "placed", "loaded", "started", "withdrawn"
+
+_Note = TypeVar("_Note")
 
 Rows = dict[str, dict[str, int]]
 """The number of rows by source and table."""
@@ -63,12 +66,12 @@ class Notebook:
         Raises TrackerBackupError for a note that cannot be understood.
         """
         noted = self._read(LEAVING_NAME)
-        return None if noted is None else self._made(LEAVING_NAME, lambda: Leaving(**_tuples(noted, "ran")))
+        return None if noted is None else self._made(LEAVING_NAME, Leaving, _tuples(noted, "ran"))
 
     def arriving(self) -> Arriving | None:
         """Return what is noted of arriving, None where nothing is; raises as `leaving`."""
         noted = self._read(ARRIVING_NAME)
-        return None if noted is None else self._made(ARRIVING_NAME, lambda: Arriving(**_tuples(noted, "services")))
+        return None if noted is None else self._made(ARRIVING_NAME, Arriving, _tuples(noted, "services"))
 
     def write(self, note: Leaving | Arriving) -> None:
         """Note it.
@@ -111,14 +114,14 @@ class Notebook:
             noted = json.loads((self._directory / name).read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._unreadable(name, error) from error
         return noted if isinstance(noted, dict) else {}
 
-    def _made(self, name: str, make: Any) -> Any:
+    def _made(self, name: str, kind: type[_Note], noted: dict[str, Any]) -> _Note:
         try:
-            return make()
-        except (TypeError, KeyError) as error:
+            return made(kind, noted, closed=True)
+        except TypeError as error:
             raise self._unreadable(name, error) from error
 
     def _unreadable(self, name: str, error: Exception) -> TrackerBackupError:
@@ -129,7 +132,8 @@ class Notebook:
 
 
 def _tuples(noted: dict[str, Any], name: str) -> dict[str, Any]:
-    return {**noted, name: tuple(noted.get(name, ()))}
+    listed = noted.get(name, [])
+    return {**noted, name: tuple(listed) if isinstance(listed, list) else listed}
 
 
 def advanced(note: Arriving, step: str) -> Arriving:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
-from tracker_backup.system.logs import LOGGER
+from tracker_backup.system.logs import LOGGER, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,11 @@ class LoggedReporter:
         self._on_phase(f"{name} {source}" if source else name)
         self._inner.phase(name, source)
 
+    def ended(self, seconds: float) -> None:
+        """Log the phase with the seconds that the manifest has, and pass on."""
+        self._log(seconds)
+        self._inner.ended(seconds)
+
     def progress(self, done: int, total: int) -> None:
         """Pass on."""
         self._done = done
@@ -53,10 +59,13 @@ class LoggedReporter:
 
     def close(self) -> None:
         """Log the last phase."""
+        self._log(time.monotonic() - self._began)
+
+    def _log(self, seconds: float) -> None:
         if self._phase is None:
             return
         name, source = self._phase
-        words = [f"phase={name.replace(' ', '-')}", *([f"source={source}"] if source else [])]
-        words += [f"seconds={time.monotonic() - self._began:.3f}", *([f"bytes={self._done}"] if self._done else [])]
-        LOGGER.info("%s", " ".join(words))
         self._phase = None
+        facts: dict[str, str | float] = {"phase": name.replace(" ", "-"), **({"source": source} if source else {})}
+        facts |= {"seconds": round(seconds, 3), **({"bytes": self._done} if self._done else {})}
+        tell(logging.INFO, **facts)

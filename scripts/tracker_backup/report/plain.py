@@ -7,6 +7,7 @@ import sys
 import time
 
 from tracker_backup.system.space import format_bytes
+from tracker_backup.system.text import visible
 
 
 class PlainReporter:
@@ -23,6 +24,9 @@ class PlainReporter:
         self.close()
         self._name = f"{name} {source}" if source else name
         self._began, self._done = time.monotonic(), 0
+
+    def ended(self, seconds: float) -> None:
+        """Pass over: the line is written when the next phase begins."""
 
     def progress(self, done: int, total: int) -> None:  # noqa: ARG002 - the interface's
         """Remember how much is done; a line of its own would be one too many."""
@@ -52,5 +56,5 @@ class PlainReporter:
     def _write(self, text: str) -> None:
         # Whoever read along may have gone; that is no reason for a backup to fail.
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(visible(text, indented="  ") + "\n")
             sys.stderr.flush()

@@ -11,6 +11,9 @@ class Reporter(Protocol):
     def phase(self, name: str, source: str | None = None) -> None:
         """A phase of the run begins, for one source or for the whole run."""
 
+    def ended(self, seconds: float) -> None:
+        """The phase is over, after so many seconds; one that is not said to be ends when the next one begins."""
+
     def progress(self, done: int, total: int) -> None:
         """`done` of `total` bytes of the phase's work are done."""
 
@@ -28,6 +31,9 @@ class SilentReporter:
     """Tells nobody."""
 
     def phase(self, name: str, source: str | None = None) -> None:
+        """Pass over."""
+
+    def ended(self, seconds: float) -> None:
         """Pass over."""
 
     def progress(self, done: int, total: int) -> None:

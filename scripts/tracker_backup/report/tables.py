@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracker_backup.system.space import format_bytes
+from tracker_backup.system.text import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under a heading, each column as wide as its widest cell."""
+    rows = [[on_one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (heading, *rows)) for column in range(len(heading))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heading, *rows)]
     return "\n".join(line.rstrip() for line in lines)
@@ -29,7 +31,12 @@ def artifact_table(manifest: Manifest) -> str:
 def backup_table(backups: Sequence[Backup]) -> str:
     """Return a line for each backup, oldest first; below the table what is wrong with damaged ones."""
     heading = ("ID", "STATE", "SOURCES", "RAW", "STORED", "SECONDS", "WRITE STALL", "PAUSE")
-    problems = [f"{backup.id} is unreadable: {backup.problem}" for backup in backups if backup.manifest is None]
+    problems = [
+        f"{backup.id} is unreadable: {on_one_line(str(backup.problem))}"
+        for backup in backups
+        if backup.manifest is None
+    ]
+    problems += [f"{backup.id} is damaged: {on_one_line(backup.damage)}" for backup in backups if backup.damage]
     return "\n".join([table(heading, [_backup_row(backup) for backup in backups]), *problems])
 
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 from rich.text import Text
 
 from tracker_backup.system.space import format_bytes
+from tracker_backup.system.text import visible
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID
@@ -45,6 +46,9 @@ class TerminalReporter:
         self._progress.start()
         self._task = self._progress.add_task(f"{name} {source}" if source else name, total=None, moves_bytes=False)
 
+    def ended(self, seconds: float) -> None:
+        """Pass over: the bar is filled when the next phase begins."""
+
     def progress(self, done: int, total: int) -> None:
         """Move the bar."""
         if self._task is not None:
@@ -52,11 +56,11 @@ class TerminalReporter:
 
     def note(self, text: str) -> None:
         """Print above the bars."""
-        self._console.print(f"note: {text}", markup=False, highlight=False)
+        self._console.print(f"note: {visible(text, indented='  ')}", markup=False, highlight=False)
 
     def warn(self, text: str) -> None:
         """Print above the bars."""
-        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+        self._console.print(f"warning: {visible(text, indented='  ')}", style="yellow", markup=False, highlight=False)
 
     def hold(self) -> None:
         """Leave the bars as they are; the next phase begins below what is written meanwhile."""

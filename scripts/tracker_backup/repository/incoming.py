@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tracker_backup.errors import RepositoryError
+from tracker_backup.repository.backups import is_own_directory
 from tracker_backup.system.files import create_private, make_private_directory, remove_tree
 
 if TYPE_CHECKING:
@@ -47,3 +51,15 @@ class Incoming:
         for directory in (self.artifacts, self.rejected.artifacts, self.staging):
             with contextlib.suppress(OSError):
                 remove_tree(directory)
+
+
+def make_way(place: Path) -> None:
+    """Remove what stands in the place of a directory of ours and leads elsewhere, or nowhere.
+
+    Raises RepositoryError for a file, which is somebody's; OSError where it cannot be removed.
+    """
+    if not os.path.lexists(place) or is_own_directory(place):
+        return
+    if stat.S_ISREG(place.lstat().st_mode):
+        raise RepositoryError(f"{place} is a file, and has the name of a directory of ours", hint="move it away")
+    place.unlink()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import RepositoryError
+from tracker_backup.repository.facts import require_facts
+from tracker_backup.system.files import opened_for_reading
+from tracker_backup.system.records import made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 FORMAT = 1
@@ -61,8 +65,8 @@ class Artifact:
 
     @property
     def good(self) -> bool:
-        """Whether it is verified, or nobody asked for a check of it."""
-        return self.verified or not self.checks
+        """Whether it is verified, or nobody asked for a check of it, and it is still there as it was stored."""
+        return self.verified or (not self.checks and self.state != DAMAGED)
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,12 @@ class Failure:
 class Manifest:
     """One finished run of a job; times are UTC (RFC 3339), `seconds` go by phase.
 
-    `state` is the worst of the artifacts' states; `partial` where a source is missing. `trigger` is `schedule` or
-    `command`; `manual` says that sources were chosen by hand, so that it counts for no job. `images` are the stack's
-    images by service, `deployment` the project's name and files, its services, which of them ran, and their images' ids
-    and digests, as :meth:`tracker_backup.run.deployed.Deployed.to_json` has them; empty where Docker could not
-    tell. `sequence` grows by one from run to run, whatever the clock says; 0 where it was not noted.
+    `state` is the worst of the artifacts' states; `partial` where a source is missing, and `damaged`, which stands in
+    no file, where an artifact is no longer what was stored. `trigger` is `schedule` or `command`; `manual` says that
+    sources were chosen by hand, so that it counts for no job. `images` are the stack's images by service, `deployment`
+    the project's name and files, its services, which of them ran, and their images' ids and digests, as
+    :meth:`tracker_backup.run.deployed.Deployed.to_json` has them; empty where Docker could not tell. `sequence` grows
+    by one from run to run, whatever the clock says; 0 where it was not noted.
     `kept` and `accepted` stand in files of their own beside the manifest: a person has pinned the backup, or said that
     a sudden drop in size is right.
     """
@@ -153,6 +158,14 @@ class Manifest:
         return {"format": document.pop("format"), **document}
 
 
+def without(manifest: Manifest, damaged: Collection[str]) -> Manifest:
+    """Return a manifest as it counts since the artifacts of these sources are no longer what was stored."""
+    if not damaged:
+        return manifest
+    artifacts = (replace(item, state=DAMAGED) if item.source in damaged else item for item in manifest.artifacts)
+    return replace(manifest, state=DAMAGED, artifacts=tuple(artifacts))
+
+
 def worst_state(artifacts: Iterable[Artifact]) -> str:
     """Return the worst of the artifacts' states."""
     return VERIFIED if all(artifact.verified for artifact in artifacts) else UNVERIFIED
@@ -164,20 +177,27 @@ def format_time(moment: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Return the moment of an RFC 3339 time in UTC; raises ValueError."""
+    """Return the moment of an RFC 3339 time in UTC, a leap second as the one before it; raises ValueError."""
+    text = f"{text.removesuffix(':60Z')}:59Z" if text.endswith(":60Z") else text
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the file's bytes."""
+    """Return the file's bytes; the last line is the seal, the SHA-256 of all before it."""
     document = {key: value for key, value in manifest.to_json().items() if key not in _MARKS}
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(document, indent=2, ensure_ascii=False).encode(errors="backslashreplace")
+    return _sealed(text.removesuffix(b"\n}"))
+
+
+def _sealed(lines: bytes) -> bytes:
+    return lines + b',\n  "seal": "sha256:' + hashlib.sha256(lines).hexdigest().encode() + b'"\n}\n'
 
 
 def decode_manifest(data: bytes, where: Path) -> Manifest:
     """Read a manifest; fields that a later program version added are passed over.
 
-    Raises RepositoryError where it is no manifest of a format that this version knows.
+    Raises RepositoryError where it is no manifest of a format that this version knows, and where it is not as it was
+    written: a time or a size that reads otherwise now could have a backup deleted, or taken for a good one.
     """
     try:
         document = json.loads(data)
@@ -188,10 +208,12 @@ def decode_manifest(data: bytes, where: Path) -> Manifest:
                 f"{where}: format {document.get('format')!r}, and this version reads format {FORMAT}",
                 hint="use the version of tracker-backup that wrote it, or a newer one",
             )
+        if _has_seal(document) and data != _sealed(data.rpartition(b',\n  "seal": "')[0]):
+            raise ValueError("it has changed since it was written")
         artifacts = tuple(_artifact(item) for item in document.get("artifacts", []))
-        errors = tuple(_known(Failure, item) for item in document.get("errors", []))
+        errors = tuple(made(Failure, item) for item in document.get("errors", []))
         document = {key: value for key, value in document.items() if key not in _MARKS}
-        manifest: Manifest = _known(Manifest, {**document, "artifacts": artifacts, "errors": errors})
+        manifest = made(Manifest, {**document, "artifacts": artifacts, "errors": errors})
         parse_time(manifest.started_at)
         parse_time(manifest.finished_at)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -206,11 +228,16 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_NAME
     try:
-        with path.open("rb") as file:
+        with opened_for_reading(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(_MOST_BYTES)
     except OSError as error:
         raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
     return decode_manifest(data, path)
+
+
+def _has_seal(document: Mapping[str, Any]) -> bool:
+    """Tell whether a manifest has a seal, or had one: what is left of it when a byte of either half has changed."""
+    return "seal" in document or any(str(value).startswith("sha256:") for value in document.values())
 
 
 def _artifact(item: Mapping[str, Any]) -> Artifact:
@@ -219,42 +246,11 @@ def _artifact(item: Mapping[str, Any]) -> Artifact:
         # They become parts of paths and of lines on a terminal.
         if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be a file's name")
-    artifact: Artifact = _known(Artifact, {**item, "checks": tuple(item.get("checks", ()))})
+    artifact = made(Artifact, {**item, "checks": tuple(item.get("checks", ()))})
     if artifact.bytes < 0 or artifact.raw_bytes < 0:
         raise ValueError("a size is negative")
+    require_facts(artifact.engine)
     return artifact
 
 
-def _known(kind: type[Any], item: Mapping[str, Any]) -> Any:
-    """Make a dataclass of what it knows of a JSON object; raises TypeError for what is missing or of another type."""
-    values = {known.name: (known.type, item[known.name]) for known in fields(kind) if known.name in item}
-    for name, (wanted, value) in values.items():
-        if not _KINDS[str(wanted)](value):
-            raise TypeError(f"{name} is of another type")
-    return kind(**{name: value for name, (_, value) in values.items()})
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_KINDS: dict[str, Callable[[Any], bool]] = {
-    "str": lambda value: isinstance(value, str),
-    "str | None": lambda value: value is None or isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "int | None": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
-    "float": _is_number,
-    "Mapping[str, Any]": _is_object,
-    "Mapping[str, str]": lambda value: _is_object(value) and all(isinstance(item, str) for item in value.values()),
-    "Mapping[str, float]": lambda value: _is_object(value) and all(map(_is_number, value.values())),
-    "tuple[Mapping[str, Any], ...]": lambda value: all(map(_is_object, value)),
-    "tuple[Artifact, ...]": lambda _: True,  # made of what has been looked at
-    "tuple[Failure, ...]": lambda _: True,
-}
-"""For each type that stands in the dataclasses above: whether a value read from JSON is of it."""

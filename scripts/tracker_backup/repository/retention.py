@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracker_backup.config.model import MANUAL_JOB, Keep
+from tracker_backup.repository.manifest import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +36,8 @@ def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: dat
     `policies` maps a job's name to what is kept of it. Only good backups count for a policy: complete, verified unless
     no check was asked for, and not suddenly of half the size. Of the others, those newer than all good ones are kept by
     the same policy on its own, lest a source that fails night after night should fill the disk. Whatever the policy
-    says, there stay, and count for nothing: what a person has pinned, and what the clock says is still to come.
+    says, there stay, and count for nothing: what a person has pinned, what is no longer what was stored, which only a
+    person may delete, and what the clock says is still to come.
     Neither go the newest verified and the newest unchecked artifact of every source, by the clock and by the order in
     which they were made, and the backups of a job that has no policy any more.
     """
@@ -49,6 +51,8 @@ def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: dat
     for identifier, reason in _newest_of_each_source(present).items():
         reasons.setdefault(identifier, reason)
     for manifest in present:
+        if manifest.state == DAMAGED:
+            reasons.setdefault(manifest.id, "damaged: look at it, then delete it by hand")
         if manifest.job not in known:
             reasons.setdefault(manifest.id, f"its job {manifest.job} is no longer configured: delete it by hand")
     return [
@@ -60,6 +64,7 @@ def decide(manifests: Sequence[Manifest], policies: Mapping[str, Keep], now: dat
 def _of_job(manifests: Sequence[Manifest], keep: Keep) -> dict[str, str]:
     good = [manifest for manifest in manifests if manifest.good]
     newer = manifests[manifests.index(good[-1]) + 1 :] if good else manifests
+    newer = [manifest for manifest in newer if manifest.state != DAMAGED]
     flaws = {manifest.id: _flaw(manifest) for manifest in newer}
     incomplete = {
         identifier: f"{flaws[identifier]}, but newer than every good one: {reason}"

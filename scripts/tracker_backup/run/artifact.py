@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from tracker_backup.errors import CheckFailedError, CommandError
-from tracker_backup.system.files import FLUSH_BYTES, drop_cache, flush_and_drop, opened_for_reading, write_all
+from tracker_backup.system.diskfaults import named
+from tracker_backup.system.files import FLUSH_BYTES, drop_cache, opened_for_reading, write_all
+from tracker_backup.system.flushing import Flusher
 from tracker_backup.system.signals import start_undisturbed
-from tracker_backup.system.stream import Child, widen_pipe
+from tracker_backup.system.stream import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,16 +45,13 @@ class _Tally:
         self._hash.update(block)
 
     def store(self, read: Callable[[int], bytes | None], descriptor: int, before_write: Callable[[int], None]) -> None:
-        """Write all that can be read into a file, flushed to the disk as it grows."""
-        unflushed = 0
-        for block in _blocks(read):
-            before_write(len(block))
-            write_all(descriptor, block)
-            self.add(block)
-            unflushed += len(block)
-            if unflushed >= FLUSH_BYTES:
-                flush_and_drop(descriptor)
-                unflushed = 0
+        """Write all that can be read into a file; it is on the disk when this returns."""
+        with Flusher(descriptor) as flusher:
+            for block in _blocks(read):
+                before_write(len(block))
+                write_all(descriptor, block)
+                self.add(block)
+                flusher.wrote(len(block))
 
     @property
     def sha256(self) -> str:
@@ -99,8 +98,6 @@ class Packer:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._into, self._out = _Tally(), _Tally()
         self._child = Child(self._argv, low_priority=self._low_priority)
-        widen_pipe(self._child.stdin.fileno())
-        widen_pipe(self._child.stdout.fileno())
         self._drain = threading.Thread(target=self._store, args=(self._child,), daemon=True)
         start_undisturbed(self._drain)
 
@@ -124,7 +121,6 @@ class Packer:
         child = self._require()
         child.stdin.close()
         self._finished(child)
-        os.fsync(self._descriptor)
         drop_cache(self._descriptor)
         return Stored(self._out.bytes, self._out.sha256, self._into.bytes, self._into.sha256)
 
@@ -182,7 +178,6 @@ def compress(  # noqa: PLR0913 - what it reads, what it writes, how, and who is 
         child.feed(lambda: _feed(raw, child, into, lambda done: progress(done, total), keep_cached=keep_cached))
         out.store(child.stdout.read, descriptor, before_write)
         child.require_success()
-    os.fsync(descriptor)
     drop_cache(descriptor)
     return Stored(out.bytes, out.sha256, into.bytes, into.sha256)
 
@@ -232,7 +227,7 @@ def hash_file(artifact: Path, progress: Callable[[int, int], None]) -> tuple[int
 def _feed(
     path: Path, child: Child, tally: _Tally, progress: Callable[[int], None], *, keep_cached: bool = False
 ) -> None:
-    with opened_for_reading(path) as descriptor:
+    with named(path), opened_for_reading(path) as descriptor:
         for block in _file_blocks(descriptor, keep_cached=keep_cached):
             tally.add(block)
             write_all(child.stdin.fileno(), block)

@@ -29,7 +29,7 @@ from tracker_backup.repository.manifest import (
 )
 from tracker_backup.run.deployed import deployment_facts
 from tracker_backup.run.history import COPYING, History
-from tracker_backup.run.outcome import Outcome, Request, failure_of
+from tracker_backup.run.outcome import Outcome, Request, Start, failure_of
 from tracker_backup.run.pipeline import Pipeline
 from tracker_backup.run.prune import prune
 from tracker_backup.run.rates import forget_rate, note_rate, read_rates
@@ -75,23 +75,30 @@ class BackupRun:
         self._reporter = reporter
         self._now = now
 
-    def execute(self, request: Request) -> Outcome:
+    def execute(self, request: Request, start: Start | None = None) -> Outcome:
         """Back up; a source that fails costs the others nothing and is told in the outcome.
+
+        `start` is what :meth:`begin` has said; without it the run begins now.
 
         Raises ConfigurationError, RepositoryError or DeadlineError when there is no point in going on.
         """
         self._reporter.phase("prepare")
         self._repository.require()
         try:
-            return self._execute(request)
+            return self._execute(request, start or self.begin(request))
         except BaseException:
             # A signal may have come while a directory was being made or removed. There will be no second one.
             with suppress(RepositoryError):
                 self._repository.sweep()
             raise
 
-    def _execute(self, request: Request) -> Outcome:
-        started, deadline, unswept = self._now(), time.monotonic() + self._config.max_run_seconds, self._sweep()
+    def begin(self, request: Request) -> Start:
+        """Say that the run begins now, and which id it has, for its log; with the repository's lock held."""
+        now = self._now()
+        return Start(now, self._repository.new_id(now, request.job_name))
+
+    def _execute(self, request: Request, start: Start) -> Outcome:
+        started, deadline, unswept = start.at, time.monotonic() + self._config.max_run_seconds, self._sweep()
         resolved = resolve_sources(self._config)
         for note in resolved.notes:
             self._reporter.note(note)
@@ -102,9 +109,10 @@ class BackupRun:
         rates = read_rates(self._config.state_directory)
         history = History([item for item in manifests if item.started <= started], rates)
         pipeline = Pipeline(self._config, history, self._reporter, deadline=deadline, scheduled=request.scheduled)
-        with self._incoming(started, request.job_name) as incoming:
+        with self._incoming(start.id) as incoming:
             harvest = self._take(sources, incoming, pipeline, history, discovered=resolved.discovered)
             harvest.failures += lost_volumes(resolved.belongings, harvest.good, history)
+            harvest.failures += [Failure(name, "it has no sidecar: run the role again") for name in resolved.unserved]
             harvest.good = [compare_size(artifact, manifests) for artifact in harvest.good]
             draft = self._draft(request, resolved, incoming.id, started, harvest, pipeline.seconds)
             draft = replace(draft, sequence=1 + max((item.sequence for item in manifests), default=0))
@@ -137,8 +145,8 @@ class BackupRun:
         return tuple(verdict.id for verdict in verdicts if not verdict.keep), None
 
     @contextmanager
-    def _incoming(self, started: datetime, job: str) -> Iterator[Incoming]:
-        incoming = self._repository.begin(self._repository.new_id(started, job))
+    def _incoming(self, identifier: str) -> Iterator[Incoming]:
+        incoming = self._repository.begin(identifier)
         try:
             yield incoming
         finally:

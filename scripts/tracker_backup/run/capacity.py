@@ -56,8 +56,9 @@ class Capacity:
     def __str__(self) -> str:
         """Return the numbers in a sentence."""
         needed = self.policy + self.run + self.floor
+        kept = f"{self.backups} backup{'' if self.backups == 1 else 's'}"
         return (
-            f"policy x size = {format_bytes(self.policy)}, the {self.backups} backups that `keep` allows at most; "
+            f"policy x size = {format_bytes(self.policy)}, the {kept} that `keep` allows at most; "
             f"with {format_bytes(self.run)} for a run and {format_bytes(self.floor)} that stay free "
             f"{format_bytes(needed)} of the {format_bytes(self.available)} that are free or hold backups now"
         )

@@ -12,6 +12,7 @@ from tracker_backup.containers.command import ComposeProject
 from tracker_backup.containers.inventory import DockerInventory
 from tracker_backup.containers.standing import standing_of
 from tracker_backup.errors import CommandError, RestoreError
+from tracker_backup.run.stackfiles import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -74,7 +75,8 @@ def deployed_in(directory: Path, ran: Collection[str] = ()) -> Deployed | None:
     found = deployment_of(directory, DockerInventory().containers())
     if found is None:
         return None
-    project = ComposeProject(found.project, directory, found.files, found.env_files)
+    theirs = tuple(file for file in found.files if not is_ours(file))  # which no backup of the stack's files has
+    project = ComposeProject(found.project, directory, theirs, found.env_files)
     standing = [each for each in standing_of(directory) if each.project == found.project]
     return Deployed(project, tuple(_service_image(each, ran) for each in _one_of_each(standing)))
 

@@ -1,4 +1,4 @@
-"""One source's way: snapshot, compression and check side by side, read back from the disk."""
+"""One source's way: snapshot; then compressed and read back from the disk, with its check going on beside that."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tracker_backup.run.capacity import advice
 from tracker_backup.run.context import copy_context
 from tracker_backup.sources.interface import Snapshot, Source, StreamingDriver, Taken
 from tracker_backup.sources.registry import driver_for
+from tracker_backup.system.diskfaults import named
 from tracker_backup.system.files import remove_tree
 from tracker_backup.system.space import RoomWatch, fits_in_memory, shortages
 
@@ -69,7 +70,7 @@ class Pipeline:
         try:
             self._require_room(source, incoming)
             watch = RoomWatch((incoming.staging, incoming.artifacts), self._config.min_free)
-            with self._phase("copy", source):
+            with self._phase("copy", source), named(staging):
                 snapshot = driver.take(source, self._context(source, staging, watch, full_check=full_check))
             check = None
             if self._config.check != "none":
@@ -78,9 +79,7 @@ class Pipeline:
                 )
             stored, result = self._store(snapshot, incoming, name, check, watch)
         finally:
-            remove_tree(staging)
-        with self._phase("read back", source):
-            self._read_back(incoming, name, stored)
+            self._clear(staging)
         return _processed(snapshot, stored, name, () if result is None else (result,))
 
     def _process_stream(
@@ -94,7 +93,8 @@ class Pipeline:
         staging.mkdir(mode=0o700)
         context = self._context(source, staging, watch, full_check=full_check)
         try:
-            taken, stored = self._stream(driver, source, incoming.create(name), context, watch)
+            with named(incoming.artifacts / name):
+                taken, stored = self._stream(driver, source, incoming.create(name), context, watch)
             with contextlib.ExitStack() as stack:
                 check = None
                 if self._config.check != "none":
@@ -102,10 +102,10 @@ class Pipeline:
                     stack.callback(check.abandon)
                 with self._phase("read back", source):
                     self._read_back(incoming, name, stored, None if check is None else check.feed)
-                with self._phase("check", source):
+                with self._phase("check", source), named(staging):
                     results = () if check is None else check.results()
         finally:
-            remove_tree(staging)
+            self._clear(staging)
         return _processed(taken, stored, name, results)
 
     def _stream(
@@ -147,30 +147,45 @@ class Pipeline:
     def _store(
         self, snapshot: Snapshot, incoming: Incoming, name: str, check: RunningCheck | None, watch: RoomWatch
     ) -> tuple[Stored, CheckResult | None]:
+        """Compress a snapshot and read it back, both beside its check: of a large database that takes longest."""
         try:
-            descriptor = incoming.create(name)
-            try:
-                with self._phase("compress", snapshot.source):
-                    stored = compress(
-                        snapshot.path,
-                        descriptor,
-                        level=self._config.compression_level,
-                        threads=self._threads(),
-                        low_priority=self._scheduled,
-                        keep_cached=fits_in_memory(snapshot.raw_bytes),
-                        progress=self._reporter.progress,
-                        before_write=watch.require,
-                    )
-            finally:
-                os.close(descriptor)
+            with self._phase("compress", snapshot.source), named(incoming.artifacts / name):
+                stored = self._compress(snapshot, incoming.create(name), watch)
+            with self._phase("read back", snapshot.source):
+                self._read_back(incoming, name, stored)
             if check is None:
                 return stored, None
-            with self._phase("check", snapshot.source):
+            with self._phase("check", snapshot.source), named(snapshot.path.parent):
                 return stored, check.result()
         except BaseException:
             if check is not None:
                 check.abandon()
             raise
+
+    def _compress(self, snapshot: Snapshot, descriptor: int, watch: RoomWatch) -> Stored:
+        try:
+            return compress(
+                snapshot.path,
+                descriptor,
+                level=self._config.compression_level,
+                threads=self._threads(),
+                low_priority=self._scheduled,
+                keep_cached=fits_in_memory(snapshot.raw_bytes),
+                progress=self._reporter.progress,
+                before_write=watch.require,
+            )
+        finally:
+            os.close(descriptor)
+
+    def _clear(self, staging: Path) -> None:
+        """Remove a raw snapshot; what cannot be removed the next run's sweep takes, and is no reason for failing.
+
+        It would also hide what has happened before: a disk that does not delete has hardly written.
+        """
+        try:
+            remove_tree(staging)
+        except OSError as error:
+            self._reporter.warn(f"a raw snapshot stays until the next run: {error.strerror}: {error.filename}")
 
     def _read_back(
         self, incoming: Incoming, name: str, stored: Stored, sink: Callable[[bytes], None] | None = None
@@ -208,7 +223,9 @@ class Pipeline:
         try:
             yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - began, 3)
+            seconds = round(time.monotonic() - began, 3)
+            self._reporter.ended(seconds)
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
 
 
 def _processed(snapshot: Taken, stored: Stored, name: str, results: tuple[CheckResult, ...]) -> Processed:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def judge(config: Config, repository: Repository, now: datetime | None = None) -> list[Verdict]:
     """Return a verdict for every backup, oldest first, then those that cannot be read: these are never deleted."""
-    policies = {job.name: job.keep for job in config.jobs}
+    policies = {job.name: job.keep for job in (*config.jobs, *config.others)}
     backups = repository.backups()
     readable = [backup.manifest for backup in backups if backup.manifest is not None]
     unreadable = [

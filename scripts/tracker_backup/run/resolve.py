@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tracker_backup.errors import ConfigurationError, UsageError
@@ -24,7 +24,7 @@ class Resolved:
     """The sources of an instance; `discovered` says that the stack told them, `images` are its services' images.
 
     `belongings` is what of the host belongs to the stack, as far as anything asked for it. `directory` is that
-    of its Compose project.
+    of its Compose project. `unserved` are sources that no sidecar takes, where there are sidecars.
     """
 
     sources: tuple[Source, ...]
@@ -33,6 +33,7 @@ class Resolved:
     images: Mapping[str, str] = field(default_factory=dict)
     belongings: Belongings = field(default_factory=Belongings)
     directory: Path | None = None
+    unserved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,21 @@ def resolve_sources(config: Config) -> Resolved:
     Raises ConfigurationError when the stack cannot be read, has no database, or has one that cannot be backed up.
     """
     if config.sources is not None:
-        return _named(config)
+        named = _named(config)
+        return replace(named, sources=_own(config, named.sources), unserved=_unserved(config, named.sources))
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
     _refuse_unsupported(config, found)
     sources = _discovered(config, found)
     return Resolved(
-        sources,
+        _own(config, sources),
         discovered=True,
         notes=_notes(config, found),
         images=found.images,
         belongings=found.belongings,
         directory=found.directory,
+        unserved=_unserved(config, sources),
     )
 
 
@@ -73,14 +76,16 @@ def describe_sources(config: Config) -> Described:
     """
     if config.sources is not None:
         named = _named(config)
-        return Described([_described(item) for item in named.sources], named.notes)
+        return Described([_described(item) for item in _own(config, named.sources)], named.notes)
     from tracker_backup.stack.discovery import discover
 
     found = discover(config.stack)
     everything: list[dict[str, Any]] = [
         item.to_json() for item in (*found.sources, *(each.source for each in found.unsupported))
     ]
-    for source in _discovered(config, found):
+    if config.only is not None:
+        everything = [item for item in everything if item["name"] == config.only]
+    for source in _own(config, _discovered(config, found)):
         if source.type == FILES:
             everything.append(_described(source))
         elif source.target is not None:
@@ -92,20 +97,34 @@ def describe_sources(config: Config) -> Described:
     return Described(everything, _notes(config, found))
 
 
+def _own(config: Config, sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Return the sources that are ours to take: all, or that of a sidecar."""
+    return tuple(source for source in sources if config.only in {None, source.name})
+
+
+def _unserved(config: Config, sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return the sources that came to the stack after its sidecars were made; the first of them tells."""
+    if config.only is None or config.only != min(config.sidecars, default=None):
+        return ()
+    return tuple(source.name for source in sources if source.name not in config.sidecars)
+
+
 def _notes(config: Config, found: Discovery) -> tuple[str, ...]:
     return (*found.notes, *notes_on(found.belongings)) if config.files.enabled else found.notes
 
 
 def _discovered(config: Config, found: Discovery) -> tuple[Source, ...]:
-    taken = (_database(config, item, found.directory) for item in found.sources)
+    taken = (_database(config, item, found) for item in found.sources)
     databases = tuple(database for database in taken if database is not None)
     if not config.files.enabled:
         return databases
     return (*databases, files_source(config, databases, found.belongings))
 
 
-def _database(config: Config, item: DiscoveredSource, project: Path | None) -> Source | None:
+def _database(config: Config, item: DiscoveredSource, found: Discovery) -> Source | None:
     """Return the source that a discovered database is, None for one whose place is not known."""
+    project = found.directory
+    roots = tuple(mount.path for mount in found.belongings.mounts if mount.service == item.service)
     target = discovered_target(config, item)
     if target is not None:
         return Source(item.name, item.type, project or config.stack, item.service, item.why, target=target)
@@ -120,6 +139,7 @@ def _database(config: Config, item: DiscoveredSource, project: Path | None) -> S
         mount=item.mount or "directory",
         container_path=item.container_path,
         project=project,
+        roots=roots,
     )
 
 

@@ -9,19 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError, RestoreError, SourceError, UsageError
+from tracker_backup.repository.backups import misshapen
+from tracker_backup.repository.lock import MARKER_NAME
 from tracker_backup.run.artifact import read_back
 from tracker_backup.sources.files.restoring import keep_only
 from tracker_backup.sources.registry import driver_for, unfolder_for
+from tracker_backup.system.diskfaults import remedy
 from tracker_backup.system.files import (
-    FLUSH_BYTES,
     create_private,
-    flush_and_drop,
     fsync_directory,
     make_private_directory,
     remove_tree,
     write_all,
 )
-from tracker_backup.system.space import require_room
+from tracker_backup.system.flushing import Flusher
+from tracker_backup.system.space import fits_in_memory, require_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from tracker_backup.repository.store import Backup
     from tracker_backup.sources.interface import CheckResult
 
+_ANOTHER = "restore another backup: tracker-backup list"
 _SIDECARS = ("-wal", "-shm", "-journal")
 
 
@@ -51,9 +54,11 @@ def restore_to(
 
     With `paths` it is the files of those paths alone.
 
-    Raises UsageError for unknown sources and for targets that exist, RestoreError when the backup or the disk cannot
-    be used, CheckFailedError when the artifact is damaged; no half restored file is left behind.
+    Raises UsageError for unknown sources, for a place in a repository, and for targets that exist, RestoreError when
+    the backup or the disk cannot be used, CheckFailedError when the artifact is damaged; no half restored file is left
+    behind.
     """
+    require_outside_of_repositories(directory)
     artifacts = chosen_artifacts(backup, sources, paths)
     targets = {artifact.source: _target(artifact, directory) for artifact in artifacts}
     refuse_existing(list(targets.values()))
@@ -66,13 +71,23 @@ def restore_to(
             error.message, hint=f"free some room, or restore to another disk than {directory}"
         ) from error
     except OSError as error:
-        raise RestoreError(f"{error.strerror}: {error.filename or directory}") from error
+        raise RestoreError(f"{error.strerror}: {error.filename or directory}", hint=remedy(error)) from error
+
+
+def require_outside_of_repositories(directory: Path) -> None:
+    """Raise UsageError for a place in a repository, where nothing but backups may lie."""
+    for place in (directory.absolute(), *directory.resolve().parents, directory.resolve()):
+        if (place / MARKER_NAME).is_file():
+            raise UsageError(
+                f"{directory} is in the repository {place}", hint="restore to another place, such as /root/restored"
+            )
 
 
 def chosen_artifacts(backup: Backup, sources: Sequence[str] | None, paths: Sequence[Path] = ()) -> list[Artifact]:
     """Return a backup's artifacts of those sources, or all; with `paths` those of them that hold files.
 
-    Raises RestoreError for a backup without a readable manifest, UsageError for a source that is not in it.
+    Raises RestoreError for a backup without a readable manifest, UsageError for a source that is not in it,
+    CheckFailedError for one whose artifact is gone, or of another length.
     """
     if backup.manifest is None:
         raise RestoreError(
@@ -88,6 +103,9 @@ def chosen_artifacts(backup: Backup, sources: Sequence[str] | None, paths: Seque
         chosen = [artifact for artifact in chosen if artifact.type == "files"]
         if not chosen:
             raise UsageError("--path chooses among the files of a stack, which are not among these sources")
+    for artifact in chosen:
+        if (found := misshapen(backup.path, artifact)) is not None:
+            raise CheckFailedError(f"{backup.path}/{found}", hint=_ANOTHER)
     return chosen
 
 
@@ -97,24 +115,25 @@ def unpack(artifact: Artifact, packed: Path, target: Path, progress: Callable[[i
     Raises CheckFailedError unless both checksums are those of the manifest; what was written is removed then.
     """
     descriptor = create_private(target)
-    written = unflushed = 0
+    written = 0
 
     def write(block: bytes) -> None:
-        nonlocal written, unflushed
+        nonlocal written
         written += len(block)
         if written > artifact.raw_bytes:
             raise _not_what_was_stored(packed)  # a few bytes can unpack to more than any disk holds
         write_all(descriptor, block)
-        unflushed += len(block)
-        if unflushed >= FLUSH_BYTES:
-            flush_and_drop(descriptor)
-            unflushed = 0
+        flusher.wrote(len(block))
 
     try:
-        found = read_back(packed, low_priority=False, progress=progress, sink=write)
+        try:
+            # It is read again at once, by its check.
+            with Flusher(descriptor, keep_cached=fits_in_memory(artifact.raw_bytes)) as flusher:
+                found = read_back(packed, low_priority=False, progress=progress, sink=write)
+        except CheckFailedError as error:
+            raise CheckFailedError(error.message, hint=_ANOTHER) from error
         if (found.sha256, found.raw_sha256) != (artifact.sha256, artifact.raw_sha256):
             raise _not_what_was_stored(packed)
-        os.fsync(descriptor)
     except BaseException:
         target.unlink()
         raise
@@ -125,7 +144,7 @@ def unpack(artifact: Artifact, packed: Path, target: Path, progress: Callable[[i
 def _not_what_was_stored(packed: Path) -> CheckFailedError:
     return CheckFailedError(
         f"{packed} is not what was stored: it differs from what the manifest says of it",
-        hint="restore another backup: tracker-backup list",
+        hint=_ANOTHER,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tracker_backup.config.model import WITHOUT_DOCKER
 from tracker_backup.errors import TrackerBackupError
 from tracker_backup.sources.mysql.target import Target
 
@@ -30,7 +31,8 @@ def discovered_target(config: Config | None, item: DiscoveredSource) -> Target |
     )
     if config is None:
         return found
-    return replace(found, reach=config.mysql_reach, non_transactional=config.mysql_non_transactional)
+    found = replace(found, reach=config.mysql_reach, non_transactional=config.mysql_non_transactional)
+    return _as_neighbours_see_it(config, found)
 
 
 def schemas_of(stack: Path) -> list[Source]:
@@ -54,7 +56,7 @@ def named_target(config: Config, item: SourceSettings) -> Target | None:
     """Return where the schema of a named source is, None for a file."""
     if item.mysql is None:
         return None
-    return Target(
+    found = Target(
         schema=item.mysql.schema,
         user=item.mysql.user,
         password_file=item.mysql.password_file,
@@ -65,6 +67,14 @@ def named_target(config: Config, item: SourceSettings) -> Target | None:
         reach=item.mysql.reach or config.mysql_reach,
         non_transactional=config.mysql_non_transactional,
     )
+    return _as_neighbours_see_it(config, found)
+
+
+def _as_neighbours_see_it(config: Config, target: Target) -> Target:
+    """Return the target as it is for a container of the stack without Docker: by the name that the network gives it."""
+    if config.placement not in WITHOUT_DOCKER:
+        return target
+    return replace(target, host=target.service or target.host, service=None)
 
 
 def describe_server(source: Source) -> dict[str, Any]:

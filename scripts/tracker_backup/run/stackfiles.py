@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from typing import TYPE_CHECKING, Any
 
+from tracker_backup.config.model import ABSENT_VARIABLE, HOST
 from tracker_backup.repository.manifest import Failure
 from tracker_backup.sources.files.driver import MOST_LISTED, left_json
 from tracker_backup.sources.files.selection import Facts, MountFact, select
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from tracker_backup.stack.result import Belongings, HostMount, UnreachedVolume
 
 FILES = "files"
+MARK = "made by tracker-backup"
+"""By these words in its first line the Compose file of a placement is known as ours."""
 _WHY = "the stack's directory and what its services have mounted, without what other sources take"
 
 
@@ -39,17 +43,34 @@ def files_source(
         own={
             _real(config.repository): "our own repository",
             _real(config.staging): "our own staging directory",
+            **(
+                {}
+                if config.placement == HOST
+                else {_real(config.home): "what the role has made, and what was restored"}
+            ),
         },
         databases={_real(item.path): item.name for item in databases if item.type == "sqlite"},
         single={
             _real(config.file): "our own configuration",
-            **{_real(file): "a Compose file of the stack" for file in belongings.files},
+            **{_real(file): "a Compose file of the stack" for file in belongings.files if not is_ours(file)},
             **{_real(file): "an environment file of the stack" for file in belongings.env_files},
         },
         extra=tuple(_real(path) for path in config.files.extra_paths),
-        exclude=config.files.exclude,
+        # The Compose file that is ours is made anew by the role; without the rest of ours the stack could not start.
+        exclude=(*config.files.exclude, *(glob.escape(_real(file)) for file in belongings.files if is_ours(file))),
+        in_container=config.placement != HOST,
+        absent=frozenset(os.environ.get(ABSENT_VARIABLE, "").split("\n")),
     )
     return Source(FILES, FILES, config.stack, why=why, scope=select(facts))
+
+
+def is_ours(file: Path) -> bool:
+    """Return whether a Compose file is the one that `tracker-backup compose` has printed."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            return MARK in opened.readline(1000)
+    except OSError:
+        return False
 
 
 def notes_on(belongings: Belongings) -> tuple[str, ...]:

@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import RestoreError, SourceError, UsageError
-from tracker_backup.run.restore import chosen_artifacts, refuse_existing, unpack
+from tracker_backup.run.restore import (
+    chosen_artifacts,
+    refuse_existing,
+    require_outside_of_repositories,
+    unpack,
+)
 from tracker_backup.sources.tables import require_tables
+from tracker_backup.system.diskfaults import remedy
 from tracker_backup.system.files import create_private, fsync_directory, make_private_directory, write_all
 from tracker_backup.system.space import require_room
 
@@ -38,6 +44,7 @@ def restore_tables_to(
     Raises UsageError for what is not there or cannot be asked for, RestoreError when the disk does not take it,
     CheckFailedError when the artifact is damaged; nothing is left behind then.
     """
+    require_outside_of_repositories(directory)
     artifact = _only_artifact(backup, sources)
     dumped = artifact.type == "mysql"
     target = directory / f"{artifact.source}.tables{'.sql' if dumped else '.sqlite3'}"
@@ -59,7 +66,7 @@ def restore_tables_to(
             error.message, hint=f"free some room, or restore to another disk than {directory}"
         ) from error
     except OSError as error:
-        raise RestoreError(f"{error.strerror}: {error.filename or directory}") from error
+        raise RestoreError(f"{error.strerror}: {error.filename or directory}", hint=remedy(error)) from error
     return TablesRestored(target, rows)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CheckFailedError
+from tracker_backup.repository.marks import note_damage
 from tracker_backup.run.artifact import hash_file
 from tracker_backup.run.restore import room_for, unpack
 from tracker_backup.sources.registry import driver_for
 from tracker_backup.system.space import require_room
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tracker_backup.report.reporter import Reporter
@@ -32,8 +35,16 @@ class Finding:
 def verify_backup(backup: Backup, repository: Repository, reporter: Reporter, *, full: bool) -> list[Finding]:
     """Compare every artifact's size and checksum with the manifest; with `full`, unpack it and run the engine's check.
 
+    There is nothing to say of one that is deleted meanwhile.
+
     Raises SourceError where there is no room to unpack, OSError where the disk fails on our side.
     """
+    findings = _findings(backup, repository, reporter, full=full)
+    # A run, or a person, may have deleted it meanwhile: it takes hours to read a large repository.
+    return findings if os.path.lexists(backup.path) else []
+
+
+def _findings(backup: Backup, repository: Repository, reporter: Reporter, *, full: bool) -> list[Finding]:
     if backup.manifest is None:
         return [Finding(backup.id, None, ok=False, what=backup.problem or "it has no manifest")]
     findings = [] if backup.manifest.artifacts else [Finding(backup.id, None, ok=False, what="it has no artifact")]
@@ -42,6 +53,21 @@ def verify_backup(backup: Backup, repository: Repository, reporter: Reporter, *,
         if full and findings[-1].ok:
             findings[-1] = _unpacked(backup, artifact, repository, reporter)
     return findings
+
+
+def note_findings(backup: Backup, findings: Sequence[Finding], *, full: bool) -> bool:
+    """Note in a backup what was found of it, so that it counts accordingly; return whether anything is new.
+
+    Only `full` takes back that an artifact is damaged: its checksum may agree, and its database be broken.
+    Raises RepositoryError where it cannot be noted.
+    """
+    verdicts = {finding.source: finding.ok for finding in findings}
+    changed = False
+    for artifact in () if backup.manifest is None else backup.manifest.artifacts:
+        ok = verdicts.get(artifact.source)
+        if ok is False or (full and ok):
+            changed |= note_damage(backup, artifact, damaged=not ok)
+    return changed
 
 
 def _stored(backup: Backup, artifact: Artifact, reporter: Reporter) -> Finding:

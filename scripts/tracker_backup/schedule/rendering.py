@@ -31,12 +31,14 @@ def render_table(entries: Sequence[Entry], *, user: str | None = None) -> str:
     return text
 
 
-def render_cron_file(instance: str, entries: Sequence[Entry], *, user: str) -> str:
+def render_cron_file(instance: str, entries: Sequence[Entry], *, user: str, mailto: str | None = None) -> str:
     """Return the whole file for /etc/cron.d.
 
-    It sets no variables: the entries name everything by absolute paths, and whom cron mails is the host's matter.
+    It sets no variable but the one that says whom cron mails, where that is not left to the host: the entries name
+    everything by absolute paths.
     """
-    return f"# {managed_by(instance)}\n\n{render_table(entries, user=user)}"
+    variables = "" if mailto is None else f"MAILTO={mailto}\n\n"
+    return f"# {managed_by(instance)}\n\n{variables}{render_table(entries, user=user)}"
 
 
 def managed_by(instance: str) -> str:

@@ -48,7 +48,7 @@ def target_of(config: Config) -> Target:
     """
     name, user = config.schedule.target, config.schedule.user
     if name == "cron.d":
-        return CronDirectory(config.instance, user, directory=CRON_DIRECTORY)
+        return CronDirectory(config.instance, user, directory=CRON_DIRECTORY, mailto=config.schedule.mailto)
     if name == "crontab":
         return UserCrontab(config.instance, user)
     if name.startswith("/"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from tracker_backup.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +24,8 @@ class Source:
     `why` is a sentence for people: how it was found. `mount` is `file` where a container sees the single file and
     not its directory, and so keeps its -wal where the host cannot see it; otherwise `directory`. `scope` is what a
     source of type `files` takes. A schema on a server has a `target`; its `path` is the stack's directory then.
+    `roots` are the places on the host that a service sees, for a database that was found through it: see
+    :func:`refuse_astray`.
     `project` is the directory of the service's Compose project where that is not the stack's, as with a COMPOSE_FILE
     that leads elsewhere: there its containers are looked for.
     """
@@ -35,11 +40,30 @@ class Source:
     scope: Scope | None = field(default=None, repr=False)
     project: Path | None = None
     target: Target | None = None
+    roots: tuple[Path, ...] = ()
 
     @property
     def place(self) -> str:
         """Where it is, for people: a file, or a schema on a server."""
         return str(self.path if self.target is None else self.target)
+
+
+def refuse_astray(source: Source | None, real: Path) -> None:
+    """Refuse a database whose real path is none that its service sees.
+
+    Whoever controls the container can put a link in its place, and is not to say what root copies, or overwrites.
+
+    Raises SourceError.
+    """
+    if (
+        source is not None
+        and source.roots
+        and not any(real.is_relative_to(os.path.realpath(root)) for root in source.roots)
+    ):
+        raise SourceError(
+            f"{source.path} leads to {real}, which service {source.service} does not see",
+            hint="put the file itself there; or name it under `sources:` in the configuration, if that is right",
+        )
 
 
 @dataclass(frozen=True)

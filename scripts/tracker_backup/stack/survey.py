@@ -15,6 +15,7 @@ from tracker_backup.compose.project import load_project
 from tracker_backup.compose.volumes import Known, wanted, with_hosts, with_volumes_of
 from tracker_backup.containers.inventory import DockerInventory, StackContainer, VolumeFacts
 from tracker_backup.errors import CommandError
+from tracker_backup.system.container import PLACEMENT_VARIABLE
 
 
 class Inventory(Protocol):
@@ -35,7 +36,16 @@ def survey(directory: Path, docker: Inventory | None = None) -> Project:
 
     Raises ConfigurationError when the stack cannot be read or understood.
     """
-    place = Path(os.path.abspath(directory))  # noqa: PTH100 - by text, links are left alone
+    return _without_ours(_surveyed(Path(os.path.abspath(directory)), docker))  # noqa: PTH100 - by text: a link is left alone
+
+
+def _without_ours(project: Project) -> Project:
+    """Leave out our own containers: what they see is the stack's already, or no part of it."""
+    others = {name: each for name, each in project.services.items() if PLACEMENT_VARIABLE not in each.variables}
+    return replace(project, services=others)
+
+
+def _surveyed(place: Path, docker: Inventory | None) -> Project:
     docker = docker or DockerInventory()
     unasked: str | None = None
     containers: tuple[StackContainer, ...] = ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
-import secrets
+import re
 import shutil
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,27 +29,67 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, data: bytes, mode: int, *, newer_than: float | None = None) -> None:
+def unused_name() -> str:
+    """Return what no other file is called; the module secrets would load hashes and random numbers for it."""
+    return os.urandom(4).hex()
+
+
+def write_atomically(
+    path: Path, data: bytes, mode: int, *, newer_than: float | None = None, owner: tuple[int, int] | None = None
+) -> None:
     """Put `data` under `path` such that a reader, or a crash, sees the old file or the new one, whole.
 
-    With `newer_than` (seconds since the epoch) the new file's modification time is at least a second after it.
-    The temporary file lies in the same directory and its name begins with a dot, which cron and our own listing skip.
+    With `newer_than` (seconds since the epoch) the new file's modification time is at least a second after it. `owner`
+    is the user and the group that it is given to. The temporary file lies in the same directory and its name begins
+    with a dot, which cron and our own listing skip; those of writers that were killed are removed.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    _remove_left_over(path)
+    temporary, descriptor = _create_temporary(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             if newer_than is not None and os.fstat(file.fileno()).st_mtime < newer_than + 1:
                 os.utime(file.fileno(), (newer_than + 1, newer_than + 1))
             os.fsync(file.fileno())
-        temporary.rename(path)
+            temporary.rename(path)  # before it is closed, and its lock with it
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     fsync_directory(path.parent)
+
+
+def _create_temporary(path: Path) -> tuple[Path, int]:
+    """Create a private file beside another one, with a lock by which it is known from one that was left behind."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{unused_name()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(OSError):  # no file system of ours, and then nobody else gets a lock either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return temporary, descriptor
+        os.close(descriptor)  # somebody has cleared it away before it was locked
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove the temporary files of writers of `path` that were killed; what cannot be removed is in nobody's way."""
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}")
+    with contextlib.suppress(OSError):
+        for name in filter(ours.fullmatch, os.listdir(path.parent)):  # noqa: PTH208 - one string each is enough
+            with contextlib.suppress(OSError):
+                _remove_unless_locked(path.with_name(name))
+
+
+def _remove_unless_locked(temporary: Path) -> None:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        temporary.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def create_private(path: Path) -> int:
@@ -73,13 +114,18 @@ def drop_cache(descriptor: int) -> None:
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def flush(descriptor: int) -> None:
+    """Write a file's data to the disk."""
+    os.fdatasync(descriptor)
+
+
 def flush_and_drop(descriptor: int) -> None:
     """Write a file's data to the disk, then forget its pages."""
-    os.fdatasync(descriptor)
+    flush(descriptor)
     drop_cache(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened_for_reading(path: Path) -> Iterator[int]:
     """Open one of our own files; links are not followed, and nothing but a plain file is read.
 

@@ -47,8 +47,11 @@ class CompletedCommand:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment that every program gets: a fixed PATH, the C.UTF-8 locale, and `extra`."""
-    kept = {name: os.environ[name] for name in ("HOME", "TZ", "TMPDIR") if name in os.environ}
+    """Return the environment that every program gets: a fixed PATH, the C.UTF-8 locale, and `extra`.
+
+    HOME is the user's own, whatever the caller's said: see :mod:`tracker_backup.system.environment`.
+    """
+    kept = {name: os.environ[name] for name in ("HOME", "TZ") if name in os.environ}
     return {**kept, "PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", **(extra or {})}
 
 

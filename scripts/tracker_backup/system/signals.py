@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import DeadlineError, TerminatedError
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator
     from types import FrameType
 
-_STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+HEARD: list[int] = []
+"""The signals that have become exceptions here, for :mod:`tracker_backup.system.lastresort`."""
 
 
-@dataclass
+CLEARING_UP: list[int] = []
+"""Those of them whose cleaning up is not over: a run that was too long may be followed by one of another job."""
+
+
 class _Hold:
-    """Whether a signal is to wait, and the one that does."""
+    """Whether a signal is to wait, and the one that does; no dataclass, which would be a quarter of `--version`."""
 
-    on: bool = False
-    heard: TerminatedError | None = None
+    def __init__(self) -> None:
+        self.on = False
+        self.heard: TerminatedError | None = None
 
 
 _HOLD = _Hold()
@@ -33,7 +38,7 @@ def raise_on_signals() -> None:
 
     What we were started to ignore stays ignored: `nohup` would be of no use otherwise.
     """
-    for number in _STOPPING:
+    for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _terminate)
 
@@ -57,8 +62,21 @@ def held_back() -> Iterator[None]:
 
 def ignore_signals() -> None:
     """Ignore SIGHUP, SIGINT and SIGTERM from now on."""
-    for number in _STOPPING:
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def not_suspended() -> Iterator[None]:
+    """Let Ctrl-Z do nothing during the block: whoever waits for a lock of ours would wait until `fg` is typed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may decide about signals
+        return
+    before = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 def start_undisturbed(thread: threading.Thread) -> None:
@@ -67,7 +85,7 @@ def start_undisturbed(thread: threading.Thread) -> None:
     Otherwise the exception could leave a thread that is known but was never started, and cannot be joined. The
     thread itself hears none of these signals, so that they reach the main thread at once.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOPPING, signal.SIGALRM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPPING, signal.SIGALRM})
     try:
         thread.start()
     finally:
@@ -75,10 +93,17 @@ def start_undisturbed(thread: threading.Thread) -> None:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise DeadlineError in the main thread when the block takes longer than `seconds`, whatever it waits for."""
+def time_limit(seconds: float, what: str | None = None) -> Iterator[None]:
+    """Raise DeadlineError in the main thread when the block takes longer than `seconds`, whatever it waits for.
 
-    def expire(_number: int, _frame: FrameType | None) -> None:
+    `what` says what took so long; without it, it is the run itself, and its limit that of the configuration.
+    """
+
+    def expire(number: int, _frame: FrameType | None) -> None:
+        HEARD.append(number)
+        CLEARING_UP.append(number)
+        if what is not None:
+            raise DeadlineError(f"{what} took longer than {seconds:.0f} s and was given up")
         raise DeadlineError(
             f"the run took longer than max_run_seconds ({seconds:g} s) and was given up",
             hint="raise max_run_seconds, or look at what holds it up in the log",
@@ -91,10 +116,13 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        CLEARING_UP[:] = [number for number in CLEARING_UP if number != signal.SIGALRM]
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    for other in _STOPPING:
+    HEARD.append(number)
+    CLEARING_UP.append(number)
+    for other in STOPPING:
         signal.signal(other, signal.SIG_IGN)
     error = TerminatedError(number, signal.Signals(number).name)
     if not _HOLD.on:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _STDERR_BYTES = 64 * 1024
 _PIPE_BYTES = 1024 * 1024
+_ORPHAN = Path(__file__).with_name("orphan.py")
 
 
 class Child:
@@ -35,20 +37,24 @@ class Child:
         argv: Sequence[str],
         *,
         low_priority: bool = False,
+        dies_with_us: bool = False,
         inherit: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
     ) -> None:
         """Start the program `argv[0]`, looked up in the system's own directories.
 
-        `low_priority` gives it the lowest CPU priority, for work that nobody waits for. It inherits the descriptors
-        `inherit` under their own numbers, and gets `env` on top of the clean environment; what it must not tell
-        others goes through a descriptor, since others may read its arguments and its environment.
+        `low_priority` gives it the lowest CPU priority, for work that nobody waits for; with `dies_with_us` it is
+        killed when the thread that calls this ends, however that happens. It inherits the descriptors `inherit` under
+        their own numbers, and gets `env` on top of the clean environment; what it must not tell others goes through a
+        descriptor, since others may read its arguments and its environment.
 
         Raises CommandError when it is missing or cannot be started.
         """
         self.name = Path(argv[0]).name
         path = argv[0] if "/" in argv[0] else require_program(argv[0])
         command = [require_program("nice"), "-n", "19", path] if low_priority else [path]
+        if dies_with_us:
+            command = [sys.executable, "-I", str(_ORPHAN), str(os.getpid()), *command]
         try:
             self._process = subprocess.Popen(
                 [*command, *argv[1:]],
@@ -63,6 +69,8 @@ class Child:
         except OSError as error:
             raise CommandError(f"cannot run {path}: {error}") from error
         self.stdin, self.stdout, self._stderr_pipe = _pipes(self._process)
+        for pipe in (self.stdin, self.stdout):
+            _widen(pipe.fileno())
         self._stderr = bytearray()
         self._feeder: threading.Thread | None = None
         self._feeding_error: BaseException | None = None
@@ -170,7 +178,7 @@ class Child:
                 del self._stderr[:-_STDERR_BYTES]
 
 
-def widen_pipe(descriptor: int) -> None:
+def _widen(descriptor: int) -> None:
     """Let a pipe hold a mebibyte, where the system allows it: fewer turns from one process to another."""
     with contextlib.suppress(OSError):
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -204,6 +204,7 @@ def test_2_and_the_journal_for_a_job_that_the_crontab_alone_knows(instance: Inst
     assert "ERROR" in instance.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.guarantee(12)
 def test_the_status_has_nagios_codes(instance: Instance) -> None:
     assert instance.run("schedule", "apply").returncode == 0
     codes = [instance.run("status").returncode]
@@ -217,6 +218,7 @@ def test_the_status_has_nagios_codes(instance: Instance) -> None:
     assert codes == [0, 1, 2, 3]
 
 
+@pytest.mark.guarantee(11)
 def test_a_damaged_manifest_stops_nothing(instance: Instance) -> None:
     damaged = instance.path / "20260101T030000Z-daily"
     damaged.mkdir()
@@ -256,3 +258,25 @@ def test_a_quarantined_set_is_listed_apart(instance: Instance) -> None:
     assert "There is no backup" in some.stdout
     assert "In quarantine" in some.stdout
     assert "20261122T030000Z-daily" in everything.stdout
+
+
+@pytest.mark.guarantee(12)
+def test_where_a_log_is_named_it_says_so_too(instance: Instance) -> None:
+    done = instance.run("--now", "--quiet", "--job", "nope")
+
+    assert (done.returncode, f"log: {instance.log}" in done.stderr) == (2, True)
+    logged = instance.log.read_text(encoding="utf-8")
+    assert " ERROR " in logged
+    assert f"there is no job 'nope' in {instance.file}" in logged
+
+
+@pytest.mark.guarantee(12)
+def test_what_begins_in_the_log_ends_there(instance: Instance) -> None:
+    """Also what a person has mistyped, of which no status warns."""
+    done = instance.run("--now", "--source", "nope")
+
+    assert done.returncode == 2
+    lines = [line.split(" ", 4)[4] for line in instance.log.read_text(encoding="utf-8").splitlines() if line[0] == "2"]
+    assert lines[0] == "job=manual trigger=command begins"
+    assert lines[-1] == "job=manual exit=2 there is no source nope"
+    assert not (instance.state / "status.json").exists()

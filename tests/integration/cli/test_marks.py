@@ -85,6 +85,7 @@ def test_a_dry_run_says_of_each_backup_why(month: Instance) -> None:
     assert len(month.ids()) == 4
 
 
+@pytest.mark.guarantee(5, 12)
 def test_a_drop_in_size_is_told_displaces_nothing_and_can_be_accepted(instance: Instance) -> None:
     """The whole way: four large nights, an emptied database, the night after, and a person's word."""
     instance.configure(jobs=[{"name": "daily", "keep": {"last": 2}}])

@@ -252,6 +252,16 @@ def test_quiet_commands_say_only_what_was_asked_for(instance: Instance) -> None:
         assert (words, done.returncode, done.stdout, done.stderr) == (words, 0, "", "")
 
 
+def test_a_dry_run_is_of_the_sources_that_are_chosen(instance: Instance) -> None:
+    chosen = instance.run("--now", "--dry-run", "--source", "tracker")
+    mistyped = instance.run("--now", "--dry-run", "--source", "nope")
+
+    assert chosen.returncode == 0, chosen.stderr
+    assert "tracker: " in chosen.stdout
+    assert mistyped.returncode == 2
+    assert "there is no source nope" in mistyped.stderr
+
+
 def test_a_dry_run_writes_nothing(instance: Instance) -> None:
     for day in range(1, 21):
         instance.add(a_manifest(f"2026-10-{day:02}T03:00:00Z"))

@@ -108,3 +108,44 @@ def test_two_with_one_repository_back_nothing_up(pair: tuple[Instance, Instance]
         assert (done.returncode, "are not apart" in done.stderr) == (2, True), done
     assert "are not apart" in north.run("--instance", "north", "doctor").stdout
     assert north.run("--instance", "north", "list").returncode == 0, "a restore may be what is needed now"
+
+
+@pytest.mark.guarantee(12)
+@pytest.mark.parametrize("shared", ["repository", "state_directory"])
+@pytest.mark.parametrize("words", [["--if-due"], ["--if-due", "--after-boot"], ["--job", "daily"]])
+def test_a_conflict_is_in_status_and_log(pair: tuple[Instance, Instance], shared: str, words: list[str]) -> None:
+    north, south = pair
+    south.repository.init()
+    south.configure(**{shared: north.document()[shared]})
+
+    for instance in pair:
+        asked = instance.run("--instance", instance.name, "status")
+        assert (asked.returncode, asked.stdout.startswith("CRITICAL: no backup is made: ")) == (2, True), asked
+        assert "it is in conflict with another instance" in asked.stdout
+        assert f"{shared}: " in asked.stdout
+
+        refused = instance.run("--instance", instance.name, "--now", "--quiet", *words)
+
+        assert (refused.returncode, f"log: {instance.log}" in refused.stderr) == (2, True), refused
+        logged = instance.log.read_text(encoding="utf-8")
+        assert " ERROR " in logged
+        assert "job=daily exit=2 " in logged
+        assert "it is in conflict with another instance" in logged
+
+    last = json.loads(south.run("--instance", "south", "status", "--json").stdout)["last_run"]
+    assert (last["exit_code"], "it is in conflict" in last["message"]) == (2, True)
+    assert len(north.ids()) == 1
+
+
+@pytest.mark.guarantee(12)
+def test_who_may_not_look_hears_of_a_conflict_too(pair: tuple[Instance, Instance]) -> None:
+    """What stands in status.json is what monitoring reads without being root."""
+    north, south = pair
+    south.repository.init()
+    south.configure(repository=str(north.path))
+
+    assert north.run("--instance", "north", "--now", "--quiet").returncode == 2
+
+    written = north.status()
+    assert written["state"] == "CRITICAL"
+    assert "it is in conflict with another instance" in written["reasons"][0]["text"]

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.engine import TrackerContainer, import_image, running_engine
+from support.engine import TrackerContainer
+from support.enginefixtures import engine, start_container
 from support.program import Installation, Running
 from support.tracker_standin import build_database
 from tracker_backup.repository.store import Repository
 
+__all__ = ["engine", "start_container"]
+
 SLOW_COPY = Path(__file__).resolve().parents[2] / "support" / "slow_copy.py"
-_number = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """See to it that there is a Docker Engine with our image."""
-    with running_engine(tmp_path_factory.mktemp("engine")):
-        import_image()
-        yield
 
 
 @pytest.fixture
@@ -34,22 +26,6 @@ def installation(tmp_path: Path) -> Installation:
     build_database(made.database, mib=4, journal_mode="delete")
     Repository(made.repository).init()
     return made
-
-
-@pytest.fixture
-def start_container(engine: None, installation: Installation) -> Iterator[Callable[..., TrackerContainer]]:
-    """Return what starts a container of the service `tracker`; all are removed in the end."""
-    started: list[TrackerContainer] = []
-
-    def start(*, write: bool = True) -> TrackerContainer:
-        name = f"tracker-backup-test-{os.getpid()}-{next(_number)}"
-        container = TrackerContainer(name, installation.data, installation.data, write=write)
-        started.append(container)
-        return container
-
-    yield start
-    for container in started:
-        container.remove()
 
 
 @pytest.fixture

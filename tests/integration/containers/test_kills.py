@@ -13,7 +13,10 @@ import pytest
 from support.engine import TrackerContainer, processes_with
 from support.program import Installation, Running, wait_until
 
+pytestmark = pytest.mark.guarantee(3)
+
 StartSlowly = Callable[[float], Running]
+Tally = Callable[[str, int], None]
 RUNNING_AGAIN_SECONDS = 1.0
 """The promise: after a kill the tracker is at work again within a second."""
 
@@ -35,10 +38,10 @@ def kill(pids: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "times", [pytest.param(5, id="5-times"), pytest.param(100, marks=pytest.mark.slow, id="100-times")]
+    "times", [pytest.param(5, id="5-times"), pytest.param(100, marks=pytest.mark.thorough, id="100-times")]
 )
 def test_kill_at_any_instant_of_the_pause(
-    installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly, times: int
+    installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly, times: int, tally: Tally
 ) -> None:
     """From before it is asked for until after its end; a promise is measured here, not a machine's speed."""
     generator = random.Random(seed := random.randrange(10**6))
@@ -57,6 +60,7 @@ def test_kill_at_any_instant_of_the_pause(
             running.wait()
         if frozen:
             took.append(seconds)
+    tally("instants killed", times)
     print(f"thawed after min {min(took):.3f}, median {sorted(took)[times // 2]:.3f}, max {max(took):.3f} s")
     # Not each of them: on a loaded machine one may have to wait for the machine.
     assert sorted(took)[(times - 1) // 2] < RUNNING_AGAIN_SECONDS, f"seed {seed}"
@@ -65,10 +69,10 @@ def test_kill_at_any_instant_of_the_pause(
 
 
 @pytest.mark.parametrize(
-    "times", [pytest.param(2, id="2-times"), pytest.param(40, marks=pytest.mark.slow, id="40-times")]
+    "times", [pytest.param(2, id="2-times"), pytest.param(40, marks=pytest.mark.thorough, id="40-times")]
 )
 def test_a_signal_at_any_instant_of_the_pause(
-    installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly, times: int
+    installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly, times: int, tally: Tally
 ) -> None:
     """Where the program cleans up, the tracker does not have to wait for the end of that."""
     generator = random.Random(seed := random.randrange(10**6))
@@ -82,6 +86,7 @@ def test_a_signal_at_any_instant_of_the_pause(
         wait_until(lambda: not noted.exists(), lambda: f"it stays frozen, seed {seed}")
         assert tracker.state() == "running", f"seed {seed}"
         assert installation.left_over() == [], f"seed {seed}"
+    tally("instants stopped", times)
     assert tracker.stop()["failed"] == 0
 
 

@@ -29,6 +29,7 @@ def wait_for_pause(running: Running, *containers: TrackerContainer) -> None:
         wait_until(lambda container=container: container.state() == "paused", running.said, running)
 
 
+@pytest.mark.guarantee(3, 4, 6)
 def test_the_tracker_is_frozen_for_the_copy_and_loses_nothing(
     installation: Installation, tracker: TrackerContainer, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_what_turns_out_too_slow_is_copied_in_a_pause_the_same_night(
     assert tracker.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(6)
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
@@ -148,6 +150,7 @@ def test_what_is_refused_costs_the_tracker_nothing(
     assert tracker.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(3)
 def test_all_containers_of_the_service_are_frozen_and_thawed(
     installation: Installation, tracker: TrackerContainer, start_container: Start, start_slowly: StartSlowly
 ) -> None:
@@ -161,6 +164,7 @@ def test_all_containers_of_the_service_are_frozen_and_thawed(
         assert container.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(3)
 def test_what_somebody_else_has_paused_stays_paused(installation: Installation, start_container: Start) -> None:
     container = start_container(write=False)
     docker("pause", container.name)
@@ -173,6 +177,7 @@ def test_what_somebody_else_has_paused_stays_paused(installation: Installation, 
     assert container.events(since) == []
 
 
+@pytest.mark.guarantee(3, 16)
 @pytest.mark.parametrize(
     "number",
     [signal.SIGTERM, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGHUP, signal.SIGINT))],
@@ -191,11 +196,12 @@ def test_a_signal_ends_the_pause(
     assert tracker.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(3)
 def test_a_list_meanwhile_leaves_the_pause_alone(
     installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly
 ) -> None:
     since = time.time()
-    with start_slowly(2) as running:
+    with start_slowly(6) as running:
         wait_for_pause(running, tracker)
         assert installation.run("list").stderr == ""
         assert tracker.state() == "paused"
@@ -205,6 +211,7 @@ def test_a_list_meanwhile_leaves_the_pause_alone(
     assert tracker.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(3, 16)
 def test_a_run_that_stands_still_does_not_keep_the_tracker_frozen(
     installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly
 ) -> None:
@@ -221,6 +228,7 @@ def test_a_run_that_stands_still_does_not_keep_the_tracker_frozen(
     assert tracker.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(3)
 def test_a_pause_that_cannot_be_noted_is_none(installation: Installation, tracker: TrackerContainer) -> None:
     marker(installation).mkdir(parents=True)
     since = time.time()
@@ -233,6 +241,7 @@ def test_a_pause_that_cannot_be_noted_is_none(installation: Installation, tracke
     assert tracker.stop()["failed"] == 0
 
 
+@pytest.mark.guarantee(3, 6)
 @pytest.mark.parametrize(
     "command", ["restart", *(pytest.param(command, marks=pytest.mark.slow) for command in ("stop", "rm", "unpause"))]
 )

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from support.archives import make, member
 from tracker_backup.errors import RestoreError
 from tracker_backup.sources.files.driver import FilesDriver
 from tracker_backup.sources.files.restoring import unfold
 
-
-def member(
-    name: str, kind: bytes = tarfile.REGTYPE, target: str = "", content: bytes = b""
-) -> tuple[tarfile.TarInfo, bytes]:
-    """Return a member of an archive."""
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.size, info.mode = kind, target, len(content), 0o644
-    return info, content
-
-
-def make(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
-    """Make an archive as tar never would."""
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as made:
-        for info, content in members:
-            made.addfile(info, io.BytesIO(content))
-    return path
+pytestmark = pytest.mark.guarantee(13)
 
 
 def messages(archive: Path) -> str:

@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from support.program import Installation, sqlite_source
 from support.small_disk import needs_root, small_disk
 from support.stack_world import access_list
@@ -19,11 +21,10 @@ NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
 
 
-def open_the_way(path: Path) -> None:
-    """Let other users through to a directory of the tests."""
-    for parent in path.parents:
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
+@pytest.fixture
+def tmp_path(open_path: Path) -> Path:
+    """Return a directory that the other users of these tests may enter."""
+    return open_path
 
 
 def test_what_is_discovered_is_told_with_its_reason(host: Installation) -> None:
@@ -114,7 +115,6 @@ def test_what_cannot_be_read_fails_the_files_and_nothing_else(host: Installation
     subprocess.run(["chown", "-R", str(NOBODY), str(host.directory)], check=True)
     secret = host.directory / "certificates/example.org.key"
     os.chown(secret, 0, 0)
-    open_the_way(host.directory)
 
     done = host.run("--now", wrap=AS_NOBODY)
 
@@ -130,7 +130,6 @@ def test_without_root_contents_and_modes_come_back_and_owners_do_not(host: Insta
     host.python = "/usr/bin/python3"
     host.back_up()
     subprocess.run(["chown", "-R", str(NOBODY), str(host.directory)], check=True)
-    open_the_way(host.directory)
     target = host.directory / "restored"
 
     done = host.run("restore", "latest", "--to", str(target), wrap=AS_NOBODY)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +10,10 @@ from support.instance import Instance
 
 
 @pytest.fixture
-def instance() -> Iterator[Instance]:
-    """Return an instance below a directory that other users may enter; pytest's own may not be."""
-    base = Path(tempfile.mkdtemp(prefix="tracker-backup-test-"))
-    base.chmod(0o755)
-    instance = Instance(base)
+def instance(open_path: Path) -> Instance:
+    """Return an instance that other users may look at."""
+    instance = Instance(open_path)
     instance.build()
     instance.configure()
     instance.repository.init()
-    yield instance
-    shutil.rmtree(base)
+    return instance

@@ -70,6 +70,7 @@ def test_an_unmounted_volume_is_a_failure(instance: Instance, heard: list[tuple[
     assert "is the volume mounted?" in heard[0][1]
 
 
+@pytest.mark.guarantee(7)
 def test_the_address_is_nowhere_to_be_read(instance: Instance) -> None:
     instance.configure(ping_url=f"http://127.0.0.1:9/{CANARY}")
     instance.run("schedule", "apply")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +25,7 @@ def installation(tmp_path: Path) -> Installation:
     return made
 
 
+@pytest.mark.guarantee(2)
 def test_jobs_of_the_same_minute_run_one_after_the_other(instance: Instance) -> None:
     """As cron starts them: at once, each a process of its own, and the hourly entry with them."""
     names = ["hourly", "daily", "weekly"]
@@ -42,6 +42,7 @@ def test_jobs_of_the_same_minute_run_one_after_the_other(instance: Instance) -> 
     assert all(before[1] <= after[0] for before, after in pairwise(found)), found
 
 
+@pytest.mark.guarantee(16)
 @pytest.mark.parametrize("phase", ["check", "read back"])
 def test_a_child_that_hangs_is_ended_with_its_run(installation: Installation, phase: str) -> None:
     with installation.start_halting(phase, "--now") as running:
@@ -55,6 +56,7 @@ def test_a_child_that_hangs_is_ended_with_its_run(installation: Installation, ph
     assert installation.left_over() == []
 
 
+@pytest.mark.guarantee(12)
 def test_a_run_that_is_stopped_is_told_of_and_ends_once_it_goes_on(installation: Installation) -> None:
     with installation.start_halting("compress", "--now") as running:
         running.signal(signal.SIGSTOP)
@@ -64,7 +66,8 @@ def test_a_run_that_is_stopped_is_told_of_and_ends_once_it_goes_on(installation:
 
         lock = installation.repository / ".lock"
         holder = json.loads(lock.read_bytes())
-        lock.write_text(json.dumps(holder | {"started": time.time() - 100}), encoding="ascii")
+        earlier = {clock: holder[clock] - 100 for clock in ("started", "started_boottime")}
+        lock.write_text(json.dumps(holder | earlier), encoding="ascii")
         assert "a run hangs, for longer than max_run_seconds (2 s)" in reasons(installation)
 
         # Whoever waits for it gives up, and leaves word for those who may not look.
@@ -89,6 +92,7 @@ def reasons(installation: Installation) -> str:
     return "\n".join(reason["text"] for reason in document["reasons"])
 
 
+@pytest.mark.guarantee(16)
 def test_a_pipe_in_a_files_place_holds_nobody_up(installation: Installation) -> None:
     installation.database.unlink()
     os.mkfifo(installation.database)

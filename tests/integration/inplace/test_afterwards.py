@@ -11,11 +11,15 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from support.engine import TrackerContainer, docker
-from support.inplace_world import expect_whole, kept, left_over, mark, marked
+from support.inplace_world import back_up_and_go_on, expect_whole, kept, left_over, mark, marked
 from support.program import Installation, sqlite_source
 from support.small_disk import fill, needs_root, small_disk
 from support.tracker_standin import build_database
+
+pytestmark = pytest.mark.guarantee(9)
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 Start = Callable[..., TrackerContainer]
@@ -43,13 +47,6 @@ def die_after_swap(installation: Installation) -> None:
     """Restore the only backup in place, and be killed with the new database in its place and nothing started."""
     die(installation, "Engine._start")
     assert marked(installation.database) == "old"
-
-
-def back_up_and_go_on(installation: Installation) -> None:
-    """Make a backup of "old"; live is "new" then."""
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
 
 
 def test_a_volume_that_is_not_mounted_is_waited_for(installation: Installation) -> None:

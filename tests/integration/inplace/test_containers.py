@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.engine import IMAGE, TrackerContainer, docker
-from support.inplace_world import OWNER, dress, expect_whole, kept, left_over, mark
+from support.inplace_world import OWNER, back_up_and_go_on, dress, expect_whole, kept, left_over, mark
 from support.program import Installation, wait_until
 from support.tracker_standin import build_database, check_invariant
 
@@ -37,9 +37,7 @@ def test_the_tracker_goes_on_with_the_restored_database_and_nothing_is_lost_of_t
         build_database(installation.database, mib=1, journal_mode="delete")
         installation.database.chmod(0o640)
     before = dress(installation.database)
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     tracker = start_container()
     tracker.expect_writes()
     since = time.time()
@@ -92,10 +90,9 @@ def test_left_stopped_if_asked_for(installation: Installation, start_container: 
     assert left_over(installation) == []
 
 
+@pytest.mark.guarantee(9)
 def test_an_unhealthy_tracker_gets_its_old_database_back(installation: Installation, start_container: Start) -> None:
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     tracker = start_container(*HEALTHY_WITH_NEW)
     wait_until(lambda: tracker.health() == "healthy", lambda: docker("inspect", tracker.name))
 
@@ -129,13 +126,12 @@ def test_a_tracker_that_was_unhealthy_before_keeps_the_restored_database(
     assert len(kept(installation)) == 1
 
 
+@pytest.mark.guarantee(9)
 @pytest.mark.slow
 def test_a_service_that_ends_with_the_restored_database_gets_the_old_one_back(
     installation: Installation, start_container: Start
 ) -> None:
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     ends = _LOOK.replace("sys.exit(not ", "(").replace(".fetchone())", ".fetchone() or sys.exit(7))")
     ends += "; import time; time.sleep(999)"
     tracker = start_container(command=["/usr/bin/python3", "-c", ends])
@@ -148,12 +144,11 @@ def test_a_service_that_ends_with_the_restored_database_gets_the_old_one_back(
     assert expect_whole(installation.database) == "new"
 
 
+@pytest.mark.guarantee(9)
 def test_whoever_else_has_it_open_is_named_and_the_tracker_goes_on(
     installation: Installation, start_container: Start
 ) -> None:
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     tracker = start_container()
     idle = [sys.executable, "-c", f"file = open({str(installation.database)!r}); print(flush=True); input()"]
     with subprocess.Popen(idle, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as opener:
@@ -171,11 +166,10 @@ def test_whoever_else_has_it_open_is_named_and_the_tracker_goes_on(
     assert left_over(installation) == []
 
 
+@pytest.mark.guarantee(9, 16)
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_undoes_it(installation: Installation, start_container: Start, number: int) -> None:
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     tracker = start_container()
     started = installation.start_until_phase(f"health {tracker.name}", "restore", "latest", "--in-place", "--yes")
     with started as running:
@@ -211,9 +205,7 @@ def test_a_container_with_the_single_file_sees_the_restored_one(
 ) -> None:
     installation.database.unlink()
     build_database(installation.database, mib=0.1, journal_mode="delete")
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     name = file_mounted()
 
     done = restore(installation)
@@ -228,9 +220,7 @@ def test_a_journal_that_only_the_container_can_see_would_ruin_it(
 ) -> None:
     installation.database.unlink()
     build_database(installation.database, mib=0.1, journal_mode="delete")
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
+    back_up_and_go_on(installation)
     name = file_mounted()
     docker("exec", name, "/usr/bin/touch", "/tmp/tracker.db-journal")
 

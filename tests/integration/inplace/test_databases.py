@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.inplace_world import OWNER, dress, expect_whole, kept, left_over, mark
+from support.inplace_world import OWNER, back_up_and_go_on, dress, expect_whole, kept, left_over, mark
 from support.program import Installation, sqlite_source
 from support.small_disk import fill, needs_root, small_disk
 from support.stack_world import access_list
@@ -22,13 +22,6 @@ from tracker_backup.repository.store import Repository
 def restore(installation: Installation, *options: str, backup: str = "latest") -> subprocess.CompletedProcess[str]:
     """Put a backup back in place."""
     return installation.run("restore", backup, "--in-place", "--yes", *options)
-
-
-def back_up_and_go_on(installation: Installation) -> None:
-    """Make a backup of "old"; live is "new" then."""
-    mark(installation.database, "old")
-    installation.back_up()
-    mark(installation.database, "new")
 
 
 def test_without_a_terminal_and_without_yes_it_is_shown_and_nothing_happens(installation: Installation) -> None:
@@ -66,6 +59,7 @@ def test_on_a_terminal_it_asks(installation: Installation, answer: str, name: st
     assert left_over(installation) == []
 
 
+@pytest.mark.guarantee(9)
 def test_the_newest_rows_that_lie_beside_the_old_one_are_kept_with_it(installation: Installation) -> None:
     """A -wal that is left there would ruin the new one, and one that is cleared away would lose commits of the old."""
     back_up_and_go_on(installation)
@@ -84,6 +78,7 @@ def test_the_newest_rows_that_lie_beside_the_old_one_are_kept_with_it(installati
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",), "as it was"
 
 
+@pytest.mark.guarantee(9)
 def test_a_hot_journal_is_rolled_back_into_the_old_one(installation: Installation) -> None:
     installation.database.unlink()
     build_database(installation.database, mib=1, journal_mode="delete")
@@ -100,6 +95,7 @@ def test_a_hot_journal_is_rolled_back_into_the_old_one(installation: Installatio
     assert expect_whole(kept(installation)[0]) == "new"
 
 
+@pytest.mark.guarantee(9)
 def test_one_that_is_no_database_any_more_is_kept_with_all_of_its_files(installation: Installation) -> None:
     back_up_and_go_on(installation)
     broken = {"tracker.db": b"x" * 5000, "tracker.db-wal": b"y" * 5000, "tracker.db-shm": b"z"}
@@ -189,6 +185,7 @@ def test_a_backup_of_another_place_goes_where_the_stack_is_now(installation: Ins
     assert not installation.data.exists()
 
 
+@pytest.mark.guarantee(4, 9)
 def test_a_damaged_artifact_is_refused_before_anything_is_touched(installation: Installation) -> None:
     back_up_and_go_on(installation)
     [packed] = installation.repository.glob("2*/tracker.sqlite3.zst")
@@ -240,6 +237,7 @@ def test_with_room_discarding_means_after_all_is_well(installation: Installation
     assert list(installation.data.glob("pre-restore-*")) == []
 
 
+@pytest.mark.guarantee(2, 9)
 def test_a_backup_under_way_keeps_it_out(installation: Installation) -> None:
     back_up_and_go_on(installation)
     with installation.start_halting("compress", "--now"):

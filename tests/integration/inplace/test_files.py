@@ -92,6 +92,27 @@ def test_where_nothing_differs_nothing_is_done(installation: Installation, stack
     assert replaced(stack) == {}
 
 
+def test_owners_and_modes_that_stay_are_told(installation: Installation, stack: Path) -> None:
+    """Of a file they come back with it; a directory, or a database, has to be looked at by whoever restores."""
+    (stack / "etc").chmod(0o711)
+    (stack / "grafana.db").chmod(0o604)
+
+    same = restore(installation)
+    with closing(sqlite3.connect(stack / "grafana.db")) as connection, connection:
+        connection.execute("CREATE TABLE later (x)")
+    replaced = restore(installation)
+
+    assert "Nothing was changed." in same.stdout
+    for done in (same, replaced):
+        assert done.returncode == 0, done.stderr
+        assert "left alone    owner and mode of 2: " in done.stdout, "and of no directory on the way to the stack"
+        for path, mode in ((stack / "etc", "0711"), (stack / "grafana.db", "0604")):
+            assert f"{path} ({os.geteuid()}:{os.getegid()} {mode}, in the backup " in done.stdout
+    assert dress(stack / "etc")[2] == 0o711
+    assert dress(stack / "grafana.db")[2] == 0o604
+    assert check_invariant(stack / "grafana.db", integrity=True)["ok"]
+
+
 def test_a_single_file(installation: Installation, stack: Path) -> None:
     (stack / ".env").write_text("LEVEL=2\n")
     (stack / "etc" / "tracker.toml").write_text("new")
@@ -114,6 +135,24 @@ def test_a_single_file_into_a_directory(installation: Installation, stack: Path)
     assert files == [target / "files" / str(stack).lstrip("/") / "etc" / "tracker.toml"]
     assert installation.run("restore", "latest", "--to", f"{target}2", "--path", "/nowhere").returncode == 2
     assert not Path(f"{target}2", "files").exists()
+
+
+@pytest.mark.parametrize("way", ["in place", "into a directory"])
+def test_of_two_paths_each_has_to_be_there(installation: Installation, stack: Path, way: str) -> None:
+    (stack / ".env").write_text("LEVEL=2\n")
+    target = installation.directory / "restored"
+    where = ["--in-place", "--yes"] if way == "in place" else ["--to", str(target)]
+    there, missing = ["--path", f"{stack}/.env"], ["--path", f"{stack}/etc/nowhere"]
+
+    done = installation.run("restore", "latest", *where, *there, *missing)
+
+    assert done.returncode == 2
+    assert f"do not hold {stack}/etc/nowhere\n" in done.stderr
+    assert (stack / ".env").read_text() == "LEVEL=2\n"
+    assert replaced(stack) == {}
+    assert left_over(installation) == []
+    assert not list(target.glob("*"))
+    assert installation.run("restore", "latest", *where, *there).returncode == 0
 
 
 def test_our_own_configuration_stays_unless_it_is_named(installation: Installation, stack: Path) -> None:

@@ -83,6 +83,7 @@ def test_a_good_dump(evidence: Evidence, dump: bytes, tmp_path: Path):
     assert "rows and sums at the dump's own moment" in result.messages[0]
 
 
+@pytest.mark.guarantee(4)
 @pytest.mark.parametrize(
     ("good", "bad", "said"),
     [
@@ -166,6 +167,7 @@ def test_an_event_whose_time_has_passed_is_not_missed(server: Server, tmp_path: 
     assert result.ok is True, result.messages
 
 
+@pytest.mark.guarantee(16)
 def test_a_server_that_stands_still_is_given_up_in_time(evidence: Evidence, dump: bytes, tmp_path: Path):
     running_check = RestoreCheck(evidence, tmp_path / "trial", "tests", deadline=time.monotonic() + 30)
     pid = int((tmp_path / "trial" / "pid").read_text())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from support.instance import Instance
 
 
+@pytest.mark.guarantee(2)
 def test_who_waits_gets_a_turn(instance: Instance) -> None:
     instance.configure(jobs=[{"name": "daily", "keep": {"last": 100}}])
     processes = [instance.start("--now", "--quiet", "--wait") for _ in range(6)]
@@ -27,6 +30,7 @@ def test_who_waits_gets_a_turn(instance: Instance) -> None:
             running = None
 
 
+@pytest.mark.guarantee(2)
 def test_who_does_not_wait_is_told_who_is_at_work(instance: Instance) -> None:
     instance.configure(jobs=[{"name": "daily", "keep": {"last": 100}}])
     processes = [instance.start("--now", "--quiet") for _ in range(4)]
@@ -38,6 +42,7 @@ def test_who_does_not_wait_is_told_who_is_at_work(instance: Instance) -> None:
     assert all("another run is at work" in text for code, text in zip(codes, said, strict=True) if code == 4)
 
 
+@pytest.mark.guarantee(1)
 def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_clear(instance: Instance) -> None:
     instance.configure(rate_limit_mib_per_second=0.02)
     process = instance.start("--now", "--quiet")
@@ -58,6 +63,7 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_does_not_clear(instance: 
     assert instance.run("verify", "--full").returncode == 0
 
 
+@pytest.mark.guarantee(1, 2)
 def test_two_instances_share_a_scratch_disk(instance: Instance) -> None:
     """At the same time, under the same job's name: neither clears away what the other is at."""
     other = Instance(instance.base, "second")

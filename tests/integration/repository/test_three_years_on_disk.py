@@ -30,6 +30,8 @@ from tracker_backup.run.pipeline import Pipeline, Processed
 from tracker_backup.sources.interface import Source
 from tracker_backup.system.files import write_all
 
+pytestmark = pytest.mark.guarantee(5, 10, 15)
+
 
 class KilledError(BaseException):
     """The process is gone: nothing that it would have done afterwards is done."""
@@ -169,7 +171,7 @@ def instance(tmp_path: Path) -> Instance:
 
 @pytest.mark.parametrize(
     ("days", "every"),
-    [pytest.param(90, 12, id="90-days"), pytest.param(3 * 365, 24, marks=pytest.mark.slow, id="three-years")],
+    [pytest.param(90, 12, id="90-days"), pytest.param(3 * 365, 24, marks=pytest.mark.thorough, id="three-years")],
 )
 def test_years_on_a_disk(instance: Instance, monkeypatch: pytest.MonkeyPatch, days: int, every: int) -> None:
     machine = Machine(instance, days, monkeypatch)
@@ -197,6 +199,7 @@ def test_a_clock_that_fell_back_hides_no_drop_in_size(instance: Instance, monkey
     assert fallen.artifacts[0].size_drop
 
 
+@pytest.mark.guarantee(5)
 def test_a_run_that_did_not_end_well_deletes_nothing_at_its_end(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ NOT_COPIED = {
 DAMAGED = {"garbage in pages": garble_pages, "a flipped bit in an index": flip_in_an_index}
 
 
+@pytest.mark.guarantee(1, 5)
 @pytest.mark.parametrize("kind", NOT_COPIED)
 def test_what_can_not_be_copied_fails_the_run(in_use: Installation, kind: str) -> None:
     spoil, message = NOT_COPIED[kind]
@@ -79,6 +80,7 @@ def test_what_can_not_be_copied_fails_the_run(in_use: Installation, kind: str) -
     assert f"exit=1 nothing was published: tracker: {in_use.database}" in in_use.log.read_text()
 
 
+@pytest.mark.guarantee(1, 4, 5)
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_a_damaged_database_goes_to_quarantine(in_use: Installation, kind: str) -> None:
     """Its copy may be the best one there is; but it is no backup, and never the latest."""
@@ -102,6 +104,7 @@ def test_a_damaged_database_goes_to_quarantine(in_use: Installation, kind: str) 
     assert in_use.database.read_bytes() == live
 
 
+@pytest.mark.guarantee(5)
 def test_quarantine_holds_the_newest_set_only(in_use: Installation) -> None:
     garble_pages(in_use.database)
     assert in_use.run("--now").returncode == 5
@@ -124,6 +127,7 @@ def test_a_source_that_is_well_again_is_backed_up_again(in_use: Installation) ->
     assert len(in_use.manifests()) == 2
 
 
+@pytest.mark.guarantee(1, 5)
 @pytest.mark.parametrize(("spoil", "state"), [(Path.unlink, "failed"), (garble_pages, "damaged")])
 def test_a_source_that_fails_costs_the_others_nothing(
     in_use: Installation, spoil: Callable[[Path], object], state: str
@@ -151,6 +155,7 @@ def test_a_source_that_fails_costs_the_others_nothing(
     assert in_use.run("show", "latest").stdout.split(":")[0] != manifest["id"], "latest is the newest complete one"
 
 
+@pytest.mark.guarantee(4)
 def test_a_database_without_tables_is_unverified(in_use: Installation) -> None:
     in_use.database.unlink()
     build_database(in_use.database, mib=0)

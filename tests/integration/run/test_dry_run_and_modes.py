@@ -16,7 +16,7 @@ from support.tracker_standin import build_database
 
 @pytest.fixture
 def lax_umask() -> Iterator[None]:
-    """Let a careless umask rule."""
+    """Let a careless umask rule; name it after the installation, whose own places must be safe ones."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -46,8 +46,7 @@ def test_a_dry_run_while_the_tracker_runs_writes_nothing(in_use: Installation) -
         assert tree(in_use.directory) == before
 
 
-@pytest.mark.usefixtures("lax_umask")
-def test_everything_of_ours_is_for_its_owner_only(installation: Installation) -> None:
+def test_everything_of_ours_is_for_its_owner_only(installation: Installation, lax_umask: None) -> None:
     staging = installation.directory / "scratch"
     installation.configure(staging=str(staging))
     seen = {}
@@ -76,8 +75,7 @@ def test_everything_of_ours_is_for_its_owner_only(installation: Installation) ->
     assert wrong == {}
 
 
-@pytest.mark.usefixtures("lax_umask")
-def test_restored_files_are_for_their_owner_only(in_use: Installation) -> None:
+def test_restored_files_are_for_their_owner_only(in_use: Installation, lax_umask: None) -> None:
     target = in_use.directory / "restored"
 
     assert in_use.run("restore", "latest", "--to", str(target)).returncode == 0

@@ -13,7 +13,7 @@ from support.small_disk import fill, needs_root, small_disk
 from support.tracker_standin import build_database
 from tracker_backup.repository.store import Repository
 
-pytestmark = needs_root
+pytestmark = [needs_root, pytest.mark.guarantee(1, 5, 10)]
 
 
 @pytest.fixture

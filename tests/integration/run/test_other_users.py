@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,21 +27,16 @@ def give_to_nobody(*places: Path) -> None:
 
 
 @pytest.fixture
-def of_nobody(tmp_path: Path) -> Iterator[Installation]:
+def of_nobody(open_path: Path) -> Installation:
     """Return an installation whose every file but the database belongs to nobody."""
-    made = Installation(tmp_path / "host")
+    made = Installation(open_path / "host")
     made.python = SYSTEM_PYTHON
     build_database(made.database, mib=0.5)
     Repository(made.repository).init()
     give_to_nobody(made.directory)
     for path in (made.data, made.database):
         os.chown(path, 0, 0)
-    opened = [path for path in made.directory.parents if not path.stat().st_mode & 0o001]
-    for path in opened:
-        path.chmod(path.stat().st_mode | 0o011)
-    yield made
-    for path in opened:
-        path.chmod(path.stat().st_mode & ~0o011)
+    return made
 
 
 def test_the_owner_of_everything_needs_no_root(of_nobody: Installation) -> None:
@@ -87,6 +81,7 @@ def test_root_backs_up_what_belongs_to_another_user(of_nobody: Installation) -> 
     """As on every host: root runs the backup, the container's user owns the database."""
     for place in (of_nobody.config_directory, of_nobody.repository):
         subprocess.run(["chown", "-R", "root:root", str(place)], check=True)
+    os.chown(of_nobody.directory, 0, 0)
     give_to_nobody(of_nobody.data)
 
     assert of_nobody.back_up()["state"] == "verified"

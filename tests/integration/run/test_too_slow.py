@@ -11,6 +11,8 @@ from support.program import Installation, sqlite_source
 from support.sqlite_world import OtherProcess
 from support.tracker_standin import build_database
 
+pytestmark = pytest.mark.guarantee(6, 16)
+
 TOO_LITTLE = 0.000_001
 """Seconds in which nothing can be copied, though the trial of a database of this size says otherwise."""
 
@@ -34,6 +36,7 @@ def given_up(installation: Installation) -> Installation:
     return installation
 
 
+@pytest.mark.guarantee(6)
 def test_the_next_run_refuses_at_once_and_needs_no_lock(given_up: Installation) -> None:
     """A program that holds the database for itself would have it wait for a minute otherwise."""
     with OtherProcess(given_up.database) as tracker:

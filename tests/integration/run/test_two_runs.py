@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from support.program import Installation, wait_until
 
 
+@pytest.mark.guarantee(2)
 def test_the_second_of_two_runs_is_told_who_is_at_work(installation: Installation) -> None:
     with installation.start_halting("compress", "--now") as first:
         second = installation.run("--now")
@@ -20,6 +23,7 @@ def test_the_second_of_two_runs_is_told_who_is_at_work(installation: Installatio
     assert installation.back_up()["state"] == "verified"
 
 
+@pytest.mark.guarantee(2)
 def test_one_that_waits_gets_its_turn(installation: Installation) -> None:
     with installation.start_halting("compress", "--now") as first, installation.start("--now", "--wait") as second:
         waiting = installation.repository / ".lock"
@@ -32,6 +36,7 @@ def test_one_that_waits_gets_its_turn(installation: Installation) -> None:
     assert len(installation.manifests()) == 1
 
 
+@pytest.mark.guarantee(2)
 def test_reading_takes_no_lock_and_disturbs_no_run(installation: Installation) -> None:
     installation.back_up()
     with installation.start_halting("compress", "--now") as running:

@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from support.program import Installation
 from support.small_disk import needs_root
+
+pytestmark = pytest.mark.guarantee(10, 12)
 
 
 @contextmanager

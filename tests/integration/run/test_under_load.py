@@ -28,6 +28,7 @@ def loaded(tmp_path: Path) -> Iterator[Installation]:
     shutil.rmtree(made.directory)
 
 
+@pytest.mark.guarantee(4, 6)
 @pytest.mark.parametrize(
     "mib", [pytest.param(64, id="64-MiB"), pytest.param(1040, id="over-1-GiB", marks=pytest.mark.slow)]
 )
@@ -59,6 +60,7 @@ def test_a_large_database_under_a_hundred_writes_a_second(loaded: Installation, 
     assert 0 < found["counter"] <= report["transactions"]
 
 
+@pytest.mark.guarantee(4, 6)
 @pytest.mark.parametrize(
     "mib", [pytest.param(24, id="24-MiB"), pytest.param(1040, id="over-1-GiB", marks=pytest.mark.slow)]
 )
@@ -79,6 +81,7 @@ def test_a_rollback_journal_under_a_hundred_writes_a_second(loaded: Installation
     assert check_invariant(restored / "tracker.sqlite3", integrity=True)["ok"]
 
 
+@pytest.mark.guarantee(16)
 @pytest.mark.slow
 def test_a_killed_run_on_a_large_database_leaves_no_check_and_no_compressor(loaded: Installation) -> None:
     """They would go on for minutes, on a disk that the tracker needs."""

@@ -26,6 +26,8 @@ from tracker_backup.schedule.expression import schedule_problem
 from tracker_backup.schedule.rendering import render_table
 from tracker_backup.schedule.targets.user_table import UserCrontab
 
+pytestmark = pytest.mark.guarantee(8)
+
 COMMAND = "/usr/local/bin/tracker-backup"
 DAILY = build_entries("default", [ScheduledJob("daily", "0 3 * * *")], command=COMMAND)
 LATER = build_entries("default", [ScheduledJob("daily", "0 4 * * *")], command=COMMAND)

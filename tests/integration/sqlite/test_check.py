@@ -34,6 +34,7 @@ def test_a_sound_copy_is_ok_and_gets_no_sidecars(copy: Path, full: bool, name: s
     assert tree(copy.parent) == before
 
 
+@pytest.mark.guarantee(4)
 def test_garbage_in_pages_is_damage(copy: Path) -> None:
     with copy.open("r+b") as file:
         file.seek(4096 * 50)
@@ -45,6 +46,7 @@ def test_garbage_in_pages_is_damage(copy: Path) -> None:
     assert 0 < len(found.messages) <= 20
 
 
+@pytest.mark.guarantee(4)
 def test_a_flipped_byte_in_an_index_is_seen_by_the_full_check(copy: Path) -> None:
     """The quick check passes over it: that is why `verified` says which check it was."""
     data = bytearray(copy.read_bytes())
@@ -67,6 +69,7 @@ def first_hash_in_an_index(data: bytes) -> int:
     raise AssertionError("there is no filled index in this file")
 
 
+@pytest.mark.guarantee(4)
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00", os.urandom(5000), b"text\n" * 999])
 def test_what_is_no_database_is_never_ok(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "copy"
@@ -80,6 +83,7 @@ def test_a_missing_copy_is_damage_not_a_new_database(tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.guarantee(4)
 @pytest.mark.parametrize("number", [signal.SIGBUS, signal.SIGKILL, signal.SIGSEGV])
 def test_a_check_that_dies_is_a_check_that_failed(copy: Path, number: signal.Signals) -> None:
     check = SqliteCheck(copy, full=True, low_priority=False)
@@ -94,6 +98,7 @@ def test_a_check_that_dies_is_a_check_that_failed(copy: Path, number: signal.Sig
     assert found.messages[0].startswith(f"the check was killed by {number.name}")
 
 
+@pytest.mark.guarantee(4)
 def test_a_copy_that_shrinks_under_the_check_fails_it(copy: Path) -> None:
     """The file is mapped into memory, so this may be a SIGBUS: it must not reach the program itself."""
     os.truncate(copy, copy.stat().st_size // 2)
@@ -110,6 +115,7 @@ def test_an_abandoned_check_is_gone(copy: Path) -> None:
     assert not is_running(pid)
 
 
+@pytest.mark.guarantee(16)
 def test_a_check_whose_program_is_gone_ends_by_itself(copy: Path) -> None:
     """The pipe to the program is its lifeline: `kill -9` of the program must not leave it at work for an hour."""
     check = SqliteCheck(copy, full=True, low_priority=False)

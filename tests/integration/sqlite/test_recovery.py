@@ -21,6 +21,7 @@ from support.sqlite_world import OtherProcess
 from support.tracker_standin import build_database, check_invariant
 from tracker_backup.errors import DeadlineError, SourceError
 from tracker_backup.sources.interface import Snapshot
+from tracker_backup.sources.sqlite import copy as copying
 from tracker_backup.sources.sqlite import recovery
 
 
@@ -64,6 +65,7 @@ def assert_recovered(snapshot: Snapshot) -> None:
     assert verdict_on(snapshot.path).ok is True
 
 
+@pytest.mark.guarantee(6)
 @pytest.mark.parametrize("mode", ["DELETE", "PERSIST", "TRUNCATE"])
 def test_a_hot_journal_is_rolled_back_in_the_copy_only(tmp_path: Path, data: Path, mode: str) -> None:
     """Copied as it lies there, it would be half a transaction that passes every check."""
@@ -90,6 +92,7 @@ def test_without_its_journal_the_copy_would_be_half_a_transaction(crashed: Path)
     assert check_invariant(crashed)["ok"] is False
 
 
+@pytest.mark.guarantee(6)
 def test_the_tracker_can_still_recover_the_database_itself(tmp_path: Path, crashed: Path) -> None:
     copy_of(crashed, tmp_path)
 
@@ -163,6 +166,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.guarantee(4, 6)
 @pytest.mark.parametrize("when", ["", "-journal"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_changes_while_it_is_copied_is_an_error(
@@ -196,6 +200,7 @@ def test_a_disk_that_fills_up_while_it_is_copied_is_named(
         copy_of(crashed, tmp_path)
 
 
+@pytest.mark.guarantee(16)
 def test_a_deadline_ends_the_recovery(tmp_path: Path, crashed: Path) -> None:
     with pytest.raises(DeadlineError, match="max_run_seconds passed"):
         copy_of(crashed, tmp_path, deadline=time.monotonic() - 1)
@@ -212,16 +217,21 @@ def test_a_healthy_database_is_not_opened_to_find_that_out(
         assert copy_of(data / f"{mode}.db", tmp_path).method == "pinned"
 
 
+def count_up(tracker: OtherProcess, numbers: range) -> None:
+    """Commit a transaction for each of these torrents."""
+    for number in numbers:
+        tracker.run(
+            "BEGIN", f"UPDATE torrents SET completed = 1 WHERE id = {number}",
+            "UPDATE torrent_aggregate_metrics SET value = value + 1", "COMMIT",
+        )  # fmt: skip
+
+
 def uncheckpointed(path: Path, *, shm: bool) -> None:
     """Leave 50 transactions in the -wal of a database whose tracker was killed."""
     build_database(path, mib=0.2)
     tracker = OtherProcess(path)
     tracker.run("PRAGMA wal_autocheckpoint=0")
-    for number in range(1, 51):
-        tracker.run(
-            "BEGIN", f"UPDATE torrents SET completed = 1 WHERE id = {number}",
-            "UPDATE torrent_aggregate_metrics SET value = value + 1", "COMMIT",
-        )  # fmt: skip
+    count_up(tracker, range(1, 51))
     tracker.crash()
     if not shm:
         path.with_name("tracker.db-shm").unlink()
@@ -236,10 +246,81 @@ def test_all_of_an_uncheckpointed_wal_on_a_read_only_mount_is_recovered(tmp_path
         snapshot = copy_of(mounted / "tracker.db", tmp_path)
         assert contents(data) == before
 
-    if not shm:
-        assert_recovered(snapshot)
+    assert_recovered(snapshot)
     assert check_invariant(snapshot.path, integrity=True)["counter"] == 50
     assert snapshot.engine["journal_mode"] == "wal"
+
+
+@pytest.mark.guarantee(4, 6)
+@needs_root
+@pytest.mark.parametrize("left", ["older", "older, and all was brought over since", "of an empty -wal", "zeros"])
+def test_a_left_over_shm_on_a_read_only_mount_is_not_believed(tmp_path: Path, data: Path, left: str) -> None:
+    """Nobody flushes a -shm: after a power cut, and in a snapshot of the disk, it may tell of an earlier -wal."""
+    path = data / "tracker.db"
+    build_database(path, mib=0.2)
+    shm = path.with_name("tracker.db-shm")
+    tracker = OtherProcess(path)
+    tracker.run("PRAGMA wal_autocheckpoint=0", "SELECT count(*) FROM torrents")
+    kept = {"of an empty -wal": shm.read_bytes(), "zeros": bytes(shm.stat().st_size)}
+    count_up(tracker, range(1, 11))
+    kept["older"] = shm.read_bytes()
+    count_up(tracker, range(11, 51))
+    if "brought over" in left:
+        tracker.run("PRAGMA wal_checkpoint(PASSIVE)")
+    tracker.crash()
+    shm.write_bytes(kept[left.partition(",")[0]])
+
+    with bound(data, tmp_path / "read-only", read_only=True) as mounted:
+        before = contents(data)
+        snapshot = copy_of(mounted / "tracker.db", tmp_path)
+        assert contents(data) == before
+
+    assert_recovered(snapshot)
+    assert check_invariant(snapshot.path, integrity=True)["counter"] == 50
+
+
+@needs_root
+def test_a_tracker_that_dies_before_the_pin_leaves_a_shm_that_is_not_believed(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_database(data / "tracker.db", mib=0.2)
+    with bound(data, tmp_path / "read-only", read_only=True) as mounted:
+        tracker = OtherProcess(data / "tracker.db")
+        tracker.run("PRAGMA wal_autocheckpoint=0", "UPDATE torrents SET completed = 2 WHERE id = 1")
+        pin = copying.pin
+
+        def too_late(*arguments: Any) -> Any:
+            tracker.crash()
+            return pin(*arguments)
+
+        monkeypatch.setattr(copying, "pin", too_late)
+        with pytest.raises(SourceError, match="has left at this very moment"):
+            copy_of(mounted / "tracker.db", tmp_path)
+        monkeypatch.undo()
+
+        assert_recovered(copy_of(mounted / "tracker.db", tmp_path))
+
+
+@pytest.mark.parametrize("shm", [False, True])
+@pytest.mark.parametrize("crashed_as_well", [False, True])
+def test_an_empty_wal_beside_a_rollback_database_is_none(
+    tmp_path: Path, data: Path, shm: bool, crashed_as_well: bool
+) -> None:
+    """As a tracker that was killed leaves one, and somebody then puts an older database in its place."""
+    build_database(data / "tracker.db", mib=1, journal_mode="delete")
+    if crashed_as_well:
+        crash_in_mid_transaction(data / "tracker.db")
+    (data / "tracker.db-wal").touch()
+    if shm:
+        (data / "tracker.db-shm").write_bytes(bytes(32768))
+    before = contents(data)
+
+    snapshot = copy_of(data / "tracker.db", tmp_path, max_write_stall_seconds=60)
+
+    assert snapshot.method == ("recovered" if crashed_as_well else "pinned")
+    assert [entry.name for entry in snapshot.path.parent.iterdir()] == [snapshot.path.name]
+    assert check_invariant(snapshot.path, integrity=True)["ok"]
+    assert contents(data) == before
 
 
 @needs_root
@@ -292,6 +373,7 @@ def test_a_rollback_database_on_a_read_only_mount_is_copied_as_elsewhere(tmp_pat
     assert "could not be switched" in notes[0]
 
 
+@pytest.mark.guarantee(6)
 @needs_root
 def test_a_recovery_that_does_not_fit_is_an_error_that_leaves_the_source_alone(tmp_path: Path, crashed: Path) -> None:
     before = contents(crashed.parent)

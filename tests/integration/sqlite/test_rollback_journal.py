@@ -30,6 +30,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying, "LOCKED_CHUNK_BYTES", 64 * 1024)
 
 
+@pytest.mark.guarantee(6)
 def test_a_small_database_is_copied_under_a_writer(tmp_path: Path, database: Path) -> None:
     with Writer(database) as writer:
         snapshot = copy_of(database, tmp_path, max_write_stall_seconds=60)
@@ -42,6 +43,7 @@ def test_a_small_database_is_copied_under_a_writer(tmp_path: Path, database: Pat
     assert snapshot.engine["restarts"] == 0
 
 
+@pytest.mark.guarantee(6)
 def test_what_is_predicted_to_take_too_long_is_refused_without_a_lock(
     tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +57,7 @@ def test_what_is_predicted_to_take_too_long_is_refused_without_a_lock(
     assert "max_write_stall_seconds" in str(raised.value)
 
 
+@pytest.mark.guarantee(6, 16)
 @pytest.mark.usefixtures("small_steps")
 def test_a_copy_that_passes_the_limit_is_given_up_and_the_writer_goes_on(tmp_path: Path, database: Path) -> None:
     with Writer(database, busy_timeout=30) as writer:
@@ -104,7 +107,7 @@ def test_a_lock_that_never_comes_is_an_error_that_names_the_cause(
 def test_nothing_is_flushed_and_no_rate_limit_waits_while_writers_wait(
     tmp_path: Path, database: Path, small_steps: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "flush_and_drop", lambda _descriptor: pytest.fail("flushed under the lock"))
+    monkeypatch.setattr(copying.Flusher, "wrote", lambda *_: pytest.fail("flushed under the lock"))
 
     snapshot = copy_of(database, tmp_path, rate_limit_bytes_per_second=1, max_write_stall_seconds=60)
 

@@ -95,6 +95,7 @@ def switching_copy(path: Path, into: Path, **context: Any) -> tuple[Snapshot, li
     return copy_of(path, into, switch_to_wal=True, note=notes.append, **context), notes
 
 
+@pytest.mark.guarantee(6)
 def test_a_pool_at_work_follows_without_a_failed_statement(tmp_path: Path, database: Path) -> None:
     """The mode stays after all connections are closed, and is what the next run finds."""
     wal = database.with_name("tracker.db-wal")
@@ -146,6 +147,7 @@ def test_one_that_is_flipped_back_is_switched_again(tmp_path: Path, database: Pa
             assert tracker.run("PRAGMA journal_mode=DELETE") == [["delete"]]
 
 
+@pytest.mark.guarantee(6)
 def test_nothing_is_switched_that_nobody_asked_for(tmp_path: Path, database: Path) -> None:
     before = tree(database.parent)
 

@@ -12,7 +12,7 @@ from tracker_backup.cli.arguments import build_parser, parse_arguments
 
 COMMANDS = [
     "list", "show", "verify", "restore", "prune", "keep", "unkeep", "accept", "status", "discover", "doctor",
-    "schedule", "config", "init", "move",
+    "notify", "schedule", "config", "init", "move", "init-copy", "copy", "fetch", "compose", "serve",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from tracker_backup.compose.context import Context
 from tracker_backup.compose.drafts import ServiceDraft
 from tracker_backup.compose.model import Mount, Variable
 from tracker_backup.errors import ConfigurationError
+
+pytestmark = pytest.mark.guarantee(14)
 
 KEYS = st.sampled_from(
     ["services", "tracker", "image", "environment", "env_file", "path", "volumes", "tmpfs", "type", "source", "target"]

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tracker_backup.compose.envfile import parse_env, parse_raw_env
 from tracker_backup.errors import ConfigurationError
 
+pytestmark = pytest.mark.guarantee(14)
+
 
 def values(text: str, **environment: str) -> dict[str, str]:
     return parse_env(text, file=".env", environment=environment).values

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from tracker_backup.compose.interpolation import MAX_DEPTH, interpolate
 from tracker_backup.errors import ConfigurationError
 
+pytestmark = pytest.mark.guarantee(14)
+
 VARIABLES = {"A": "alpha", "EMPTY": "", "B_2": "beta", "_x": "low"}
 
 

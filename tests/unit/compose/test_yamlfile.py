@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tracker_backup.compose.yamlfile import parse_yaml
 from tracker_backup.errors import ConfigurationError
 
+pytestmark = pytest.mark.guarantee(14)
+
 
 def test_plain_scalars_stay_as_they_are_written() -> None:
     document = parse_yaml(

@@ -16,6 +16,8 @@ from tracker_backup.config.model import Config
 from tracker_backup.config.schema import load_schema
 from tracker_backup.errors import ConfigurationError
 
+pytestmark = pytest.mark.guarantee(14)
+
 SYNTAX = "&*!|>-?:{}[],#'\"%@`~ ab0x_\n\t.<=19TZ"
 few = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 scalars = st.one_of(

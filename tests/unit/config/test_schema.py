@@ -72,14 +72,28 @@ def test_defaults_are_what_is_filled_in() -> None:
     config = build_config({"stack": "/a", "repository": "/b"}, Path("/etc/tracker-backup/default.yml"))
 
     by_default = build_config({"stack": "/a", "repository": "/b", "jobs": [{"name": "x"}]}, Path("/x.yml"))
+    telling = build_config({"stack": "/a", "repository": "/b", "notifications": {"urls_file": "/c"}}, Path("/x.yml"))
     job = config.jobs[0]
-    simple = [key for key, schema in ROOT["properties"].items() if "default" in schema and key != "jobs"]
+    copy = {"name": "nas", "program": "restic", "repository": "/nas"}
+    given = {"stack": "/a", "repository": "/b", "copies": [copy]}
+    [copied] = build_config(given, Path("/etc/tracker-backup/default.yml")).copies
+    simple = [
+        key for key, schema in ROOT["properties"].items() if "default" in schema and key not in ("jobs", "copies")
+    ]
     filled = {
         "jobs": [{"name": job.name, "schedule": job.schedule, "keep": in_force(job.keep)}],
         "jobs[].keep": in_force(by_default.jobs[0].keep),
+        "copies": list(config.copies),
+        "copies[].keep": in_force(copied.keep),
+        "copies[].delete": copied.delete,
+        "copies[].every": copied.every,
+        "copies[].check": copied.check,
+        "copies[].upload_limit_kib_per_second": copied.upload_limit_kib_per_second,
+        "copies[].tolerate_hours": copied.tolerate_seconds,
         "schedule.target": config.schedule.target,
         "schedule.user": config.schedule.user,
         "schedule.command": str(config.schedule.command),
+        "notifications.when": telling.notifications.when if telling.notifications else None,
         "files.enabled": config.files.enabled,
         "files.extra_paths": list(config.files.extra_paths),
         "files.exclude": list(config.files.exclude),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,6 +139,10 @@ def test_a_docker_that_hangs_is_not_waited_for_under_the_lock(
 
     assert docker.calls() == ["pause one", "unpause one"]
     assert docker.state("one") == "running"
+    with warnings.catch_warnings():  # that it outlives whoever has started it is what it is for
+        warnings.simplefilter("ignore", ResourceWarning)
+        del pause
+        gc.collect()
 
 
 def test_an_engine_that_restarts_is_waited_for(docker: FakeDocker, marker: Path) -> None:
@@ -175,6 +181,20 @@ def test_a_container_that_goes_on_by_itself_is_noticed(docker: FakeDocker, marke
         eventually(lambda: bool(told.extend(filter(None, [pause.lost()])) or told))
 
     assert told == [f"container one, which was paused for the copy, is {state} now"]
+    assert not marker.exists()
+
+
+@pytest.mark.guarantee(3)
+def test_what_somebody_has_thawed_and_paused_again_is_theirs(docker: FakeDocker, marker: Path) -> None:
+    """They have taken it out of our hands; what is still as we left it is thawed all the same."""
+    docker.add("two")
+    with pause_of(marker, "one", "two") as pause, pause.frozen():
+        docker.add("one", "running")
+        eventually(lambda: pause.lost() is not None)
+        docker.add("one", "paused")
+
+    assert (docker.state("one"), docker.state("two")) == ("paused", "running")
+    assert "unpause one" not in docker.calls()
     assert not marker.exists()
 
 

@@ -98,3 +98,11 @@ def test_who_sees_a_file(tmp_path: Path) -> None:
     assert not seen_through(tmp_path / "data2")
     assert replace(RUNNING, binds=(Bind(str(file), "/x"),)).single_mount(str(file)) == Bind(str(file), "/x")
     assert replace(RUNNING, binds=(Bind(str(data), "/x"),)).single_mount(str(file)) is None
+
+
+@pytest.mark.parametrize(("placement", "ours"), [("orchestrator", True), ("", False), (None, False)])
+def test_our_own_containers_are_known(placement: str | None, ours: bool) -> None:
+    """A restore in place stops whoever uses what it replaces, and not itself."""
+    [(_, container)] = parse_inspected(printed(placement=placement))
+
+    assert container.ours is ours

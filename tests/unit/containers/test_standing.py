@@ -18,15 +18,18 @@ PORTS = {
 }
 
 
-def row(name: str, service: str, directory: str = "/opt/torrust", one_off: str = "False") -> str:
+def row(
+    name: str, service: str, directory: str = "/opt/torrust", one_off: str = "False", placement: str | None = None
+) -> str:
     state = {"Status": "running", "Health": {"Status": "starting", "Log": ["canary"]} if service == "mysql" else None}
-    labels = ["torrust", service, directory, one_off]
+    labels = ["torrust", service, directory, one_off, placement]
     return json.dumps(["id-" + name, "/" + name, state, "always", "image:1", "sha256:a", PORTS, *labels])
 
 
 def test_containers_of_the_stack_are_read_with_their_ports() -> None:
+    ours = row("e", "backup", placement="service")
     listed = "\n".join(
-        [row("b", "tracker"), row("a", "mysql"), row("c", "tracker", "/srv"), row("d", "x", one_off="True")]
+        [row("b", "tracker"), row("a", "mysql"), row("c", "tracker", "/srv"), row("d", "x", one_off="True"), ours]
     )
 
     mysql, tracker = parse_standing(listed, STACK)

@@ -14,6 +14,8 @@ from tracker_backup.health.status import is_due
 from tracker_backup.repository.manifest import Manifest, format_time
 from tracker_backup.schedule.due import next_run
 
+pytestmark = pytest.mark.guarantee(15)
+
 JOB = Job("nightly", "30 2 * * *", Keep(last=9))
 
 

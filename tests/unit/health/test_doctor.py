@@ -12,7 +12,8 @@ import pytest
 
 from support.instance import Instance, a_manifest, an_artifact
 from tracker_backup.health import doctor
-from tracker_backup.health.doctor import FAIL, OK, WARN, Finding, examine
+from tracker_backup.health.doctor import examine
+from tracker_backup.health.finding import FAIL, OK, WARN, Finding
 from tracker_backup.schedule import service
 
 
@@ -102,6 +103,14 @@ def test_a_database_that_is_not_there(instance: Instance) -> None:
     assert [(level, str(instance.database) in text) for level, text in bad(instance)] == [(FAIL, True)]
 
 
+def test_what_keeps_the_stack_from_being_read_is_told_once(instance: Instance) -> None:
+    (instance.database.parent / "compose.yaml").write_text("services: [")
+
+    told = [text for level, text in bad(instance, sources=None) if level == FAIL and "compose.yaml" in text]
+
+    assert len(told) == 1, told
+
+
 def test_the_rollback_journal_is_recommended_away(instance: Instance) -> None:
     with closing(sqlite3.connect(instance.database)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -152,8 +161,58 @@ def test_nobody_hears_of_a_bad_night(instance: Instance, monkeypatch: pytest.Mon
     assert "neither a mail agent nor a ping_url" in told[0][1]
 
 
+@pytest.mark.parametrize(
+    ("mode", "library", "expected"),
+    [
+        (0o600, "", []),
+        (0o644, "", [FAIL]),
+        (0o600, "apprise", [FAIL]),
+        (0o640, "apprise", [FAIL, FAIL]),
+    ],
+)
+def test_notifications_are_enough_where_they_can_be_sent(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, mode: int, library: str, expected: list[str]
+) -> None:
+    find, look = doctor.find_program, doctor.importlib.util.find_spec
+    monkeypatch.setattr(doctor, "find_program", lambda wanted: None if wanted == "sendmail" else find(wanted))
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == library else look(name))
+    urls = instance.base / "default.urls"
+    urls.write_text("json://canary.invalid\n")
+    urls.chmod(mode)
+
+    told = bad(instance, ping_url=None, notifications={"urls_file": str(urls)})
+
+    assert [level for level, _ in told] == expected
+    assert all("chmod 0600" in text or "apt-get install apprise" in text for _, text in told)
+    assert "canary" not in str(findings(instance, notifications={"urls_file": str(urls)}))
+
+
 def test_a_mail_agent_is_enough(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     find = doctor.find_program
     monkeypatch.setattr(doctor, "find_program", lambda wanted: Path("/x") if wanted == "sendmail" else find(wanted))
 
     assert bad(instance, ping_url=None) == []
+
+
+def test_metrics_are_looked_at_where_they_are_asked_for(
+    instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_BACKUP_CONFIG_DIRECTORY", str(instance.etc))
+    service.apply(instance.configure())
+    path = str(tmp_path / "m.prom")
+    assert bad(instance, metrics_file=path) == []
+    assert not [item for item in findings(instance) if "Prometheus" in item.what]
+
+    [(level, said)] = bad(instance, metrics_file=str(tmp_path / "none" / "m.prom"))
+    assert (level, "there is no directory" in said, "prometheus-node-exporter" in said) == (WARN, True, True)
+
+    other = Instance(instance.base, "other")
+    other.build()
+    other.configure(metrics_file=path)
+    said = " ".join(said for _, said in bad(instance, metrics_file=path))
+    assert f"{path} is that of instance other, too" in said
+
+    other.file.unlink()
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    [(level, said)] = bad(instance, metrics_file=path)
+    assert (level, "apt-get install python3-prometheus-client" in said) == (WARN, True)

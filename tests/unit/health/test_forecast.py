@@ -10,7 +10,8 @@ import pytest
 from support.instance import Instance, a_manifest, an_artifact
 from support.sqlite_world import OtherProcess
 from support.tracker_standin import build_database
-from tracker_backup.health.doctor import FAIL, OK, WARN, Finding, examine_sources
+from tracker_backup.health.doctor import examine_sources
+from tracker_backup.health.finding import FAIL, OK, WARN, Finding
 from tracker_backup.run.rates import note_rate
 from tracker_backup.sources.sqlite import facts as finding
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tracker_backup.health.statefile import read_status, write_status
 from tracker_backup.health.status import WARNING
 from tracker_backup.repository.manifest import Artifact, Failure, Manifest
 from tracker_backup.schedule import service
+
+pytestmark = pytest.mark.guarantee(5, 12)
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
 ID = "20261124T030000Z-daily"
@@ -34,6 +37,10 @@ def instance(tmp_path: Path) -> Instance:
 @pytest.fixture
 def config(instance: Instance) -> Config:
     config = instance.configure()
+    # Repository and schedule are older than the backups, whenever this test runs.
+    before = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
+    for path in (instance.path / ".tracker-backup", instance.file):
+        os.utime(path, (before, before))
     service.apply(config)
     return config
 

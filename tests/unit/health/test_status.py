@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from support.instance import Instance, a_manifest, an_artifact
 from tracker_backup.config.model import Config, Job, Keep
-from tracker_backup.health import gather
 from tracker_backup.health.gather import gather_status, refresh_status
 from tracker_backup.health.runs import LastRun, with_run
 from tracker_backup.health.statefile import read_status, write_status, written_statuses
@@ -29,10 +28,13 @@ from tracker_backup.health.status import (
     job_status,
     status_from_json,
 )
+from tracker_backup.repository import lock
 from tracker_backup.repository.manifest import Failure, Manifest, format_time
 from tracker_backup.run import capacity
 from tracker_backup.schedule import service
 from tracker_backup.system import space
+
+pytestmark = pytest.mark.guarantee(12)
 
 DAILY = Job("daily", "0 3 * * *", Keep(last=2))
 SECOND = timedelta(seconds=1)
@@ -54,7 +56,7 @@ def at(text: str) -> datetime:
 
 
 def level(manifests: list[Manifest], now: str, made: str = "2026-11-20T10:00:00", job: Job = DAILY) -> str:
-    status = Status("default", now, (job_status(job, manifests, at(made), at(now)),))
+    status = Status("default", format_time(at(now)), (job_status(job, manifests, at(made), at(now)),))
     return NAMES[status.level(at(now))]
 
 
@@ -444,12 +446,10 @@ class TestGathered:
         assert (document["next_run"], document["judged_at"]) == ("2026-11-23T03:00:00Z", "2026-11-22T04:00:00Z")
 
     def test_a_run_that_hangs(self, instance: Instance, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-        import time
-
-        begun = time.time()
+        begun = lock._boottime()
         with instance.repository.lock.acquire(job="daily"):
             assert self.found(instance, config) == []
-            monkeypatch.setattr(gather.time, "time", lambda: begun + config.max_run_seconds + 62)
+            monkeypatch.setattr(lock, "_boottime", lambda: begun + config.max_run_seconds + 62)
             found, text = self.only(instance, config)
         assert (found, "a run hangs" in text and "job daily" in text) == (CRITICAL, True)
 
@@ -512,3 +512,13 @@ def test_nothing_secret_is_written(tmp_path: Path) -> None:
     status = gather_status(config, instance.repository, (), datetime.now(UTC))
 
     assert "canary" not in str(status.to_json(datetime.now(UTC)))
+
+
+@pytest.mark.guarantee(12, 15)
+def test_a_status_from_the_future_is_not_well_until_then() -> None:
+    """It was written under a clock that was years ahead, and all its limits are those years away."""
+    ahead = at("2030-11-20T10:00:00")
+    status = Status("default", format_time(ahead), (job_status(DAILY, [], ahead, ahead),))
+
+    assert NAMES[status.level(at("2026-11-20T10:00:00"))] == "WARNING"
+    assert NAMES[status.level(ahead)] == "OK"

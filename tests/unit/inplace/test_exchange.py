@@ -64,6 +64,7 @@ def test_the_new_one_is_alone_and_the_old_one_is_kept_with_all_that_belongs_to_i
     assert (place / "kept").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.guarantee(9)
 @pytest.mark.parametrize("links", [True, False])
 def test_cut_off_before_any_change_it_can_be_taken_back(
     place: Path, monkeypatch: pytest.MonkeyPatch, links: bool
@@ -85,6 +86,7 @@ def test_cut_off_before_any_change_it_can_be_taken_back(
         assert not (place / "kept").exists()
 
 
+@pytest.mark.guarantee(9)
 def test_taking_back_can_be_cut_off_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 30):
         exchange_here(place)

@@ -117,6 +117,7 @@ def test_files_databases_servers_and_then_the_services_that_ran(world: World) ->
     assert (arrived.services, arrived.rows, world.step()) == (("mysql", "tracker"), ROWS, STARTED)
 
 
+@pytest.mark.guarantee(17)
 @pytest.mark.parametrize(("step", "left"), [("", ALL), (PLACED, ALL[2:]), (LOADED, ALL[5:]), (STARTED, ALL[5:])])
 def test_a_later_try_goes_on_where_an_earlier_one_ended(world: World, step: str, left: list[str]) -> None:
     world.config.stack.mkdir(parents=True)
@@ -128,6 +129,7 @@ def test_a_later_try_goes_on_where_an_earlier_one_ended(world: World, step: str,
     assert world.done == left
 
 
+@pytest.mark.guarantee(17)
 def test_other_rows_end_it_before_a_tracker_is_started(world: World) -> None:
     world.rows["tracker"] = {"torrents": 2}
 
@@ -149,6 +151,7 @@ def test_a_tracker_that_is_not_well_may_have_written_already(world: World) -> No
         withdraw(world.config, lose_what_is_new=False)
 
 
+@pytest.mark.guarantee(17)
 def test_a_stack_that_is_there_is_not_touched(world: World) -> None:
     world.config.stack.mkdir(parents=True)
     (world.config.stack / "compose.yaml").touch()
@@ -159,6 +162,7 @@ def test_a_stack_that_is_there_is_not_touched(world: World) -> None:
     assert (world.done, world.notebook.arriving()) == ([], None)
 
 
+@pytest.mark.guarantee(17)
 def test_what_runs_there_is_not_touched_either(world: World) -> None:
     world.notebook.write(Arriving(ID, WITHDRAWN))
     world.standing = (Standing("tracker", "id", "torrust-tracker-1", "running", "torrust"),)

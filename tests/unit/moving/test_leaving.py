@@ -107,6 +107,7 @@ LEAVING = [
 ]
 
 
+@pytest.mark.guarantee(17)
 def test_writers_stop_the_backup_is_made_and_then_the_server_stops(world: World) -> None:
     gone = world.leaver().leave()
 
@@ -125,6 +126,7 @@ def test_what_has_left_is_told_again_and_nothing_is_done(world: World) -> None:
     assert world.done == LEAVING
 
 
+@pytest.mark.guarantee(17)
 def test_a_stack_that_somebody_has_started_again_leaves_anew(world: World) -> None:
     first = world.leaver().leave()
     world.set_state(["tracker"], "running")
@@ -142,6 +144,7 @@ def test_a_stack_that_somebody_has_started_again_leaves_anew(world: World) -> No
     ]
 
 
+@pytest.mark.guarantee(17)
 def test_a_backup_that_fails_leaves_it_stopped_and_says_so(world: World) -> None:
     world.good = False
 

@@ -46,6 +46,7 @@ def test_a_note_that_cannot_be_read_says_what_to_do(tmp_path: Path, text: str) -
     assert ran_before_move(tmp_path) == ()
 
 
+@pytest.mark.guarantee(2, 17)
 def test_two_do_not_move_at_once(tmp_path: Path) -> None:
     with Notebook(tmp_path).claimed(), pytest.raises(LockHeldError), Notebook(tmp_path).claimed():
         pass

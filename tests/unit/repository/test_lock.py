@@ -18,6 +18,8 @@ import pytest
 from tracker_backup.errors import LockHeldError, RepositoryError
 from tracker_backup.repository.lock import RepositoryLock, describe_holder, read_holder
 
+pytestmark = pytest.mark.guarantee(2)
+
 HOLD = """
 import fcntl, json, os, sys, time
 file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
@@ -114,6 +116,29 @@ def test_the_note_says_what_is_done_now(tmp_path: Path) -> None:
         assert f"process {os.getpid()}, job daily, phase copy, since 20" in describe_holder(tmp_path)
 
 
+@pytest.mark.parametrize("left", [b"", b'{"pid": 1, "job": "of one that died"}' * 9, b"\n" * 10_000])
+def test_whoever_stops_between_two_steps_has_said_who_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    said: list[str] = []
+    calls = {name: getattr(os, name) for name in ("pwrite", "ftruncate")}
+
+    def then_ask(name: str, *given: object) -> object:
+        result = calls[name](*given)
+        said.append(describe_holder(tmp_path))
+        return result
+
+    (tmp_path / ".lock").write_bytes(left)
+    for name in calls:
+        monkeypatch.setattr(os, name, lambda *given, name=name: then_ask(name, *given))
+    with RepositoryLock(tmp_path).acquire(job="restore --in-place") as lock:
+        for phase in ("compress a source of a long name", "a", "check it"):
+            lock.phase(phase)
+        during = [*said]
+    assert len(during) == 4
+    assert all(f"process {os.getpid()}, job restore --in-place, phase " in each for each in during), during
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".lock").symlink_to(tmp_path / "victim")
 
@@ -186,3 +211,19 @@ def test_twenty_at_once_go_one_after_the_other(tmp_path: Path, monkeypatch: pyte
         thread.join(60)
 
     assert (inside, most) == (0, 1)
+
+
+@pytest.mark.parametrize("become", ["deleted", "replaced"])
+def test_a_lock_file_that_goes_while_it_is_held_lets_nobody_in(tmp_path: Path, become: str) -> None:
+    (tmp_path / ".tracker-backup").touch()
+    lock = tmp_path / ".lock"
+    with RepositoryLock(tmp_path).acquire(job="daily"):
+        lock.unlink()
+        if become == "replaced":
+            lock.write_text("{}")
+
+        with pytest.raises(LockHeldError, match=r"has been deleted or replaced meanwhile"):
+            RepositoryLock(tmp_path).acquire(job="other")
+
+    RepositoryLock(tmp_path).acquire(job="other").release()
+    assert read_holder(tmp_path) is None

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.instance import a_manifest, an_artifact
+from support.manifests import unsealed
 from tracker_backup.cli.backups import describe
 from tracker_backup.config.model import Keep
 from tracker_backup.errors import RepositoryError
@@ -29,6 +30,8 @@ from tracker_backup.repository.manifest import (
 )
 from tracker_backup.repository.retention import decide
 from tracker_backup.repository.store import Backup
+
+pytestmark = pytest.mark.guarantee(11)
 
 WHERE = Path("/repository/x/manifest.json")
 text = st.text(max_size=12)
@@ -52,11 +55,6 @@ manifests = st.builds(
     errors=st.lists(st.builds(Failure, source=text, message=text, state=text), max_size=2).map(tuple),
     format=st.just(1),
 )  # fmt: skip
-
-
-def as_read(manifest: Manifest) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(encode_manifest(manifest))
-    return document
 
 
 @given(manifest=manifests)
@@ -83,7 +81,7 @@ values = st.recursive(
 )
 def test_a_manifest_with_wrong_values_is_refused_or_harmless(top: dict[str, Any], inner: dict[str, Any]) -> None:
     """What the commands do with a manifest must not fail on one that was accepted."""
-    document = as_read(a_manifest())
+    document = unsealed(a_manifest())
     document["artifacts"][0] |= inner
     document |= top
 
@@ -98,7 +96,7 @@ def test_a_manifest_with_wrong_values_is_refused_or_harmless(top: dict[str, Any]
 
 
 def test_fields_of_a_later_version_are_passed_over() -> None:
-    document = as_read(a_manifest())
+    document = unsealed(a_manifest())
     document["colour"] = "red"
     document["artifacts"][0]["deduplicated"] = True
     document["errors"] = [{"source": "index", "message": "gone", "state": "failed", "since": 3}]
@@ -110,7 +108,7 @@ def test_fields_of_a_later_version_are_passed_over() -> None:
 
 @pytest.mark.parametrize("number", [2, "1", None, 1.5, [1]])
 def test_another_format_says_what_to_use(number: object) -> None:
-    document = {**as_read(a_manifest()), "format": number}
+    document = {**unsealed(a_manifest()), "format": number}
 
     with pytest.raises(RepositoryError) as caught:
         decode_manifest(json.dumps(document).encode(), WHERE)
@@ -130,7 +128,7 @@ def test_a_format_without_anything_else_is_the_first_thing_told() -> None:
 )
 @pytest.mark.parametrize("key", ["file", "source"])
 def test_names_that_lead_elsewhere_are_refused(key: str, name: object) -> None:
-    document = as_read(a_manifest())
+    document = unsealed(a_manifest())
     document["artifacts"][0][key] = name
 
     with pytest.raises(RepositoryError, match="cannot be a file's name"):
@@ -148,14 +146,14 @@ def test_names_that_lead_elsewhere_are_refused(key: str, name: object) -> None:
 )  # fmt: skip
 def test_values_of_another_type_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(RepositoryError, match="is not a manifest"):
-        decode_manifest(json.dumps({**as_read(a_manifest()), **change}).encode(), WHERE)
+        decode_manifest(json.dumps({**unsealed(a_manifest()), **change}).encode(), WHERE)
 
 
 @pytest.mark.parametrize(
     "change", [{"bytes": -1}, {"raw_bytes": 1.5}, {"bytes": True}, {"checks": "ok"}, {"checks": [1]}]
 )
 def test_an_artifact_of_another_type_is_refused(change: dict[str, Any]) -> None:
-    document = as_read(a_manifest())
+    document = unsealed(a_manifest())
     document["artifacts"][0] |= change
 
     with pytest.raises(RepositoryError, match="is not a manifest"):
@@ -164,7 +162,7 @@ def test_an_artifact_of_another_type_is_refused(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("missing", ["id", "job", "started_at", "state"])
 def test_a_manifest_without_what_it_needs_is_refused(missing: str) -> None:
-    document = as_read(a_manifest())
+    document = unsealed(a_manifest())
     del document[missing]
 
     with pytest.raises(RepositoryError, match=missing):

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from support.instance import Instance, a_manifest, an_artifact
+from support.manifests import unsealed
 from tracker_backup.errors import RepositoryError, UsageError
-from tracker_backup.repository import store
-from tracker_backup.repository.manifest import Manifest, decode_manifest, encode_manifest
+from tracker_backup.repository import marks as marking
+from tracker_backup.repository.manifest import Manifest, decode_manifest
 from tracker_backup.repository.retention import decide
 from tracker_backup.repository.store import Repository, load_backup
 
@@ -105,7 +106,7 @@ def test_a_disk_that_takes_nothing_says_so(repository: Repository, monkeypatch: 
     def full(path: Path) -> int:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(store, "create_private", full)
+    monkeypatch.setattr(marking, "create_private", full)
 
     with pytest.raises(RepositoryError, match=r"cannot write .*/\.(keep|accepted): No space left on device"):
         getattr(repository, call)(SECOND)
@@ -131,11 +132,13 @@ def test_a_mark_that_cannot_be_looked_at_makes_a_backup_unreadable_and_so_undele
 
 def test_marks_are_not_in_the_manifest_and_not_believed_there(tmp_path: Path) -> None:
     marked = a_manifest(kept=True, accepted=True)
-    written = json.loads(encode_manifest(marked))
+    written = unsealed(marked)
     assert {"kept", "accepted"} & set(written) == set()
     assert (marked.to_json()["kept"], marked.to_json()["accepted"]) == (True, True)
 
     (tmp_path / "manifest.json").write_text(json.dumps({**written, "kept": True, "accepted": True}))
+    for artifact in marked.artifacts:
+        (tmp_path / artifact.file).write_bytes(bytes(artifact.bytes))
 
     loaded = load_backup(tmp_path).manifest
     assert loaded is not None

@@ -18,6 +18,8 @@ from tracker_backup.config.model import Keep
 from tracker_backup.repository.manifest import Artifact, Manifest, format_time
 from tracker_backup.repository.retention import MANUAL_KEEP, decide
 
+pytestmark = pytest.mark.guarantee(5)
+
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POLICIES = {"daily": Keep(last=2, daily=3), "hourly": Keep(last=4)}
 
@@ -75,6 +77,7 @@ def test_what_stays_is_what_the_policy_says_when_it_is_said_in_another_way(
     assert {item.id for item in kept(history, policies)} == staying(history, policies, NOW)
 
 
+@pytest.mark.guarantee(5)
 @quickly
 @given(history=histories())
 def test_what_is_pinned_stays(history: list[Manifest]) -> None:
@@ -92,6 +95,7 @@ def test_what_is_pinned_takes_no_place(pinned: set[int], keep: Keep) -> None:
     assert beside == kept(others, {"daily": keep})
 
 
+@pytest.mark.guarantee(5)
 @quickly
 @given(history=histories())
 def test_the_newest_verified_artifact_of_every_source_stays(history: list[Manifest]) -> None:
@@ -138,6 +142,7 @@ def test_the_order_of_a_listing_does_not_matter(history: list[Manifest], seed: r
     assert {item.id for item in kept(shuffled)} == {item.id for item in kept(history)}
 
 
+@pytest.mark.guarantee(5)
 @quickly
 @given(history=histories())
 def test_an_incomplete_backup_takes_no_place_of_a_good_one(history: list[Manifest]) -> None:
@@ -252,6 +257,7 @@ def test_after_a_clock_was_ahead_both_newest_ones_of_a_source_stay() -> None:
     assert verdicts[last.id].reason == "holds the most recently made verified artifact of index"
 
 
+@pytest.mark.guarantee(5)
 def test_the_last_one_of_its_usual_size_stays_of_every_source() -> None:
     dropped = (an_artifact("tracker"), an_artifact("index", size_drop=True))
     history = [
@@ -297,6 +303,7 @@ def test_a_source_that_fails_night_after_night_does_not_fill_the_disk() -> None:
     assert staying == [*complete[-7:], *incomplete[-7:]]
 
 
+@pytest.mark.guarantee(5)
 def test_the_only_copy_of_a_source_outlives_any_number_of_backups_without_it() -> None:
     first = nights(200, sources=["tracker", "index"])[0]
     partial = nights(200, state="partial")[1:]
@@ -310,6 +317,7 @@ def test_incomplete_ones_go_when_a_complete_one_is_newer() -> None:
     assert kept(history, {"daily": Keep(last=2)}) == history[-1:]
 
 
+@pytest.mark.guarantee(5)
 def test_unchecked_backups_do_not_displace_the_last_verified_one() -> None:
     """After a change to `check: none` the last one that is known to be sound stays."""
     verified = nights(50)[0]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import stat
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 from support.instance import Instance, a_manifest
 from tracker_backup.errors import ConfigurationError, RepositoryError, UsageError
-from tracker_backup.repository import store
+from tracker_backup.repository import scratch, store
 from tracker_backup.repository.manifest import Manifest, format_time
 from tracker_backup.repository.store import Incoming, Repository
 
@@ -32,7 +35,7 @@ def repository(instance: Instance) -> Repository:
     return instance.repository
 
 
-def begun(repository: Repository, manifest: Manifest, content: bytes = b"artifact") -> Incoming:
+def begun(repository: Repository, manifest: Manifest, content: bytes = b"artifact".ljust(400, b".")) -> Incoming:
     incoming = repository.begin(manifest.id)
     os.write(descriptor := incoming.create("tracker.sqlite3.zst"), content)
     os.close(descriptor)
@@ -122,15 +125,16 @@ class TestListing:
     def test_other_things_are_not_shown(self, instance: Instance) -> None:
         for name in ("lost+found", "2026-11-22", ".incoming", f"{FIRST}.tmp", f".condemned-{FIRST}", f"{FIRST}_x"):
             (instance.path / name).mkdir()
-        (instance.path / FIRST).touch()
 
         assert instance.repository.backups() == []
 
-    def test_a_link_is_no_backup(self, instance: Instance, tmp_path: Path) -> None:
-        (tmp_path / "elsewhere").mkdir()
-        (instance.path / FIRST).symlink_to(tmp_path / "elsewhere")
+    def test_a_link_is_shown_with_its_problem_and_not_followed(self, instance: Instance, tmp_path: Path) -> None:
+        instance.add(a_manifest()).rename(tmp_path / FIRST)
+        (instance.path / FIRST).symlink_to(tmp_path / FIRST)
+        (instance.path / SECOND).touch()
 
-        assert instance.repository.backups() == []
+        assert [(each.id, each.manifest) for each in instance.repository.backups()] == [(FIRST, None), (SECOND, None)]
+        assert "no link is followed" in str(instance.repository.backups()[0].problem)
 
     def test_a_damaged_one_is_shown_with_its_problem(self, instance: Instance) -> None:
         instance.add(a_manifest())
@@ -293,7 +297,7 @@ class TestQuarantine:
         kept = self.damaged(repository, a_manifest("2026-11-23T03:00:00Z"))
 
         assert names(kept.parent) == {SECOND}
-        assert (kept / "tracker.sqlite3.zst").read_bytes() == b"artifact"
+        assert (kept / "tracker.sqlite3.zst").read_bytes().startswith(b"artifact")
 
     def test_what_is_not_ours_is_left_there(self, repository: Repository) -> None:
         self.damaged(repository, a_manifest())
@@ -306,6 +310,18 @@ class TestQuarantine:
 
     def test_without_any_there_is_none(self, repository: Repository) -> None:
         assert repository.quarantined() == []
+
+    def test_where_a_run_was_killed_between_two_the_newer_one_stays(self, repository: Repository) -> None:
+        self.damaged(repository, a_manifest())
+        earlier = repository.path / ".quarantine" / FIRST
+        shutil.copytree(earlier, repository.path / "aside")
+        kept = self.damaged(repository, a_manifest("2026-11-23T03:00:00Z"))
+        (repository.path / "aside").rename(earlier)
+
+        repository.sweep()
+
+        assert names(kept.parent) == {SECOND}
+        assert not list(repository.path.glob(".condemned-*"))
 
 
 class TestSweep:
@@ -390,6 +406,43 @@ class TestSweep:
         repository.sweep()
 
         assert names(repository.staging) == set()
+
+    @pytest.mark.parametrize("name", [f"{os.getpid()}-1-abcd", f"{os.getpid()}-abcd", "x"], ids=["later", "old", "odd"])
+    def test_the_scratch_of_a_process_whose_number_is_another_one_s_by_now_goes(
+        self, repository: Repository, name: str
+    ) -> None:
+        (repository.staging / f".scratch-{name}").mkdir(parents=True)
+
+        repository.sweep()
+
+        assert names(repository.staging) == set()
+
+    @pytest.mark.parametrize(
+        ("locked", "seconds_ago", "stays"), [(True, 3600, True), (False, 3600, False), (False, 0, True)]
+    )
+    def test_of_the_scratch_of_a_process_in_another_container_its_lock_tells(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch, locked: bool, seconds_ago: float, stays: bool
+    ) -> None:
+        """Process numbers mean nothing there; and who has just made one may not have locked it yet."""
+        directory = repository.staging / f".scratch-1-{os.getpid()}-1-abcd"
+        directory.mkdir(parents=True)
+        now = time.time() + seconds_ago
+        monkeypatch.setattr(scratch.time, "time", lambda: now)
+        descriptor = os.open(directory, os.O_RDONLY)
+        if locked:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+        repository.sweep()
+
+        assert directory.is_dir() == stays
+        os.close(descriptor)
+
+    def test_the_scratch_of_a_process_that_died_in_this_container_goes_at_once(self, repository: Repository) -> None:
+        with repository.scratch() as ours:
+            namespace = ours.name.removeprefix(".scratch-").split("-")[0]
+            (repository.staging / f".scratch-{namespace}-{os.getpid()}-1-abcd").mkdir()
+            repository.sweep()
+            assert names(repository.staging) == {ours.name}
 
 
 class TestRemoving:

@@ -97,3 +97,19 @@ def test_a_file_is_no_server(tmp_path: Path) -> None:
     assert not is_there(source)
     database.touch()
     assert is_there(source)
+
+
+@pytest.mark.parametrize("placement", ["service", "sidecar"])
+def test_without_docker_a_server_has_the_name_that_its_network_gives_it(tmp_path: Path, placement: str) -> None:
+    config = configured(tmp_path, placement=placement, files={"enabled": False})
+    (source,) = resolve_sources(config).sources
+
+    assert source.target is not None
+    assert (source.target.host, source.target.port, source.target.service) == ("db", 3307, None)
+
+
+def test_the_orchestrator_asks_docker_as_the_host_does(tmp_path: Path) -> None:
+    (source,) = resolve_sources(configured(tmp_path, placement="orchestrator", files={"enabled": False})).sources
+
+    assert source.target is not None
+    assert source.target.service == "db"

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tracker_backup.schedule.due import next_run, period_seconds, previous_run
 from tracker_backup.schedule.expression import never_fires
 
+pytestmark = pytest.mark.guarantee(15)
+
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600
 

@@ -8,6 +8,8 @@ from tracker_backup.errors import ScheduleError
 from tracker_backup.schedule.entries import Entry, ScheduledJob, build_entries
 from tracker_backup.schedule.rendering import render_cron_file, render_table
 
+pytestmark = pytest.mark.guarantee(8, 14)
+
 ENTRIES = build_entries("default", [ScheduledJob("daily", "0 3 * * *")], command="/usr/local/bin/tracker-backup")
 
 
@@ -28,6 +30,16 @@ def test_a_file_for_cron_names_its_maker_and_a_user_in_each_line() -> None:
     assert "schedule apply" in lines[0]
     assert [line.split()[5] for line in lines if line[:1].isdigit()] == ["backup", "backup"]
     assert [line.split()[1] for line in lines if line.startswith("@")] == ["backup"]
+
+
+def test_a_file_for_cron_may_say_whom_it_mails() -> None:
+    """It is wholly ours, and the variable stands before the entries that it is for."""
+    without = render_cron_file("default", ENTRIES, user="root")
+    lines = render_cron_file("default", ENTRIES, user="root", mailto="a@example.org,root").splitlines()
+
+    assert lines[2] == "MAILTO=a@example.org,root"
+    assert "MAILTO" not in without
+    assert [line for line in lines if line not in without.splitlines()] == [lines[2]]
 
 
 def test_quoted_paths_survive() -> None:

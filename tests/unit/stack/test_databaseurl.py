@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.stack.databaseurl import normal_driver, server_address, sqlite_path
 
+pytestmark = pytest.mark.guarantee(14)
+
 
 @pytest.mark.parametrize(
     ("url", "path"),

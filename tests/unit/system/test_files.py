@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,3 +136,39 @@ def test_all_bytes_are_written_though_each_write_is_short(monkeypatch: pytest.Mo
     assert os.read(reader, 100) == b"0123456789" * 5
     os.close(reader)
     os.close(writer)
+
+
+def test_what_a_killed_writer_has_left_goes_and_what_another_one_is_at_stays(tmp_path: Path) -> None:
+    path, dead, alive = (tmp_path / name for name in ("file", ".file.0123abcd", ".file.4567ef01"))
+    others = [tmp_path / name for name in (".file.txt", ".file.0123ABCD", ".fileA0123abcd", ".other.0123abcd")]
+    for each in (dead, alive, *others):
+        each.write_bytes(b"")
+    link = tmp_path / ".file.00000000"
+    link.symlink_to(others[0])
+    with alive.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        files.write_atomically(path, b"new", 0o600)
+
+    assert path.read_bytes() == b"new"
+    assert set(tmp_path.iterdir()) == {path, alive, link, *others}
+
+
+def test_writers_of_one_file_do_not_clear_each_other_away(tmp_path: Path) -> None:
+    path, errors = tmp_path / "file", []
+
+    def write() -> None:
+        try:
+            for _ in range(200):
+                files.write_atomically(path, b"whole", 0o600)
+        except OSError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

@@ -45,6 +45,33 @@ except TerminatedError as error:
 """
 
 
+WHILE_THE_END_IS_TOLD = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from tracker_backup.cli import main, streams
+streams.complain = lambda text: os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(main(["list", "--config", "/nowhere/default.yml"]))
+"""
+
+
+WHILE_A_CLASS_IS_MADE = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from types import SimpleNamespace
+from tracker_backup.cli import arguments, main
+
+class Field:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def make(_arguments=None):
+    type("Made", (), {"field": Field()})
+
+arguments.parse_arguments = lambda words: make() if words == ["parse"] else SimpleNamespace(command=make, verbose=True)
+sys.exit(main([sys.argv[2]]))
+"""
+
+
 def test_what_is_ignored_from_the_start_stays_so() -> None:
     """nohup means: go on when the terminal closes."""
     done = subprocess.run([sys.executable, "-I", str(SCENARIOS), "hung up"], capture_output=True, check=True)
@@ -71,6 +98,16 @@ def test_a_signal_is_heard_that_comes_while_a_command_is_started() -> None:
     assert done.stdout == "143 heard\n"
 
 
+def test_a_signal_while_the_end_is_told_is_no_internal_error() -> None:
+    """An error's last words may wait for whoever reads them."""
+    package = str(Path(__file__).resolve().parents[3] / "scripts")
+    command = ["env", "--default-signal=HUP,INT,TERM", sys.executable, "-I", "-c", WHILE_THE_END_IS_TOLD, package]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+
+
 def test_a_block_that_takes_too_long_is_ended() -> None:
     before = signal.getsignal(signal.SIGALRM)
 
@@ -86,3 +123,16 @@ def test_a_block_that_ends_in_time_leaves_no_alarm() -> None:
         pass
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("when", ["parse", "command"])
+def test_a_signal_while_a_class_is_made_is_no_internal_error(when: str) -> None:
+    """Python 3.11 makes a RuntimeError of whatever is raised then, as in the midst of an import."""
+    package = str(Path(__file__).resolve().parents[3] / "scripts")
+    command = ["env", "--default-signal=HUP,INT,TERM", sys.executable, "-I", "-c", WHILE_A_CLASS_IS_MADE, package, when]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 128 + signal.SIGTERM, done
+    assert "internal error" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -79,6 +79,15 @@ def test_sizes_are_told_in_binary_units(size: float, text: str) -> None:
     assert space.format_bytes(size) == text
 
 
-def test_half_of_the_memory_is_too_much_for_nothing_and_enough_for_a_little() -> None:
+def test_a_file_fits_in_memory_as_long_as_a_quarter_of_what_is_available_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(space, "available_memory", lambda: 4000)
+
+    assert space.fits_in_memory(3000)
+    assert not space.fits_in_memory(3001)
+
+
+def test_a_file_of_no_host_s_size_does_not_fit() -> None:
     assert space.fits_in_memory(0)
     assert not space.fits_in_memory(2**60)

@@ -22,7 +22,7 @@ MODE = 0o644
 class CronDirectory(Target):
     """`tracker-backup-<instance>` in cron's directory, wholly ours; `user` is whom the entries run as.
 
-    `owner` is the user id that cron wants the file to belong to.
+    `owner` is the user id that cron wants the file to belong to, `mailto` whom cron mails what they say.
     """
 
     def __init__(
@@ -33,9 +33,11 @@ class CronDirectory(Target):
         directory: Path = CRON_DIRECTORY,
         owner: int = 0,
         program: str = "crontab",
+        mailto: str | None = None,
     ) -> None:
         super().__init__(instance)
         self.user = user
+        self.mailto = mailto
         self.owner = owner
         self.path = directory / f"tracker-backup-{instance}"
         self._crontab = CrontabProgram(program)
@@ -59,7 +61,7 @@ class CronDirectory(Target):
         """Return the whole file."""
         del current  # all of it is ours
         _refuse(user_problem(self.user))
-        return render_cron_file(self.instance, entries, user=self.user).encode()
+        return render_cron_file(self.instance, entries, user=self.user, mailto=self.mailto).encode()
 
     def without_ours(self, current: bytes) -> None:
         """Return None: nothing of the file is anybody else's."""

@@ -58,6 +58,5 @@ class PlainFile(BlockTarget):
             if before is None:
                 write_atomically(self.path, new, _DEFAULT_MODE)
                 return
-            write_atomically(self.path, new, stat.S_IMODE(before.st_mode), newer_than=before.st_mtime)
-            if os.geteuid() == 0:
-                os.chown(self.path, before.st_uid, before.st_gid)
+            owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
+            write_atomically(self.path, new, stat.S_IMODE(before.st_mode), newer_than=before.st_mtime, owner=owner)

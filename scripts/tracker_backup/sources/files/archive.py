@@ -12,8 +12,10 @@ import re
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import CommandError, SourceError
-from tracker_backup.sources.sqlite.copy import no_room
-from tracker_backup.system.files import FLUSH_BYTES, create_private, flush_and_drop, write_all
+from tracker_backup.sources.sqlite.staged import no_room
+from tracker_backup.system.diskfaults import named
+from tracker_backup.system.files import create_private, flush_and_drop, write_all
+from tracker_backup.system.flushing import Flusher
 from tracker_backup.system.process import run
 from tracker_backup.system.stream import Child, describe_exit
 
@@ -36,16 +38,18 @@ _STORING = (
     "--xattrs",
     "--sparse",
     "--numeric-owner",
+    "--no-unquote",  # a backslash in the directory's name is one
     # Without times of access and process numbers in it, the archive of an unchanged stack is the same every night.
     "--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f",
+    "--quoting-style=escape",
     # Changes are found by comparing before and after; what is said must not be crowded out by them.
     "--warning=no-file-changed",
-    "--warning=no-file-shrank",
     "--warning=no-file-removed",
 )
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _LETTERS = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13}
 _SOME_DIFFER, _FATAL = 1, 2
+_SHRANK = re.compile(r"\S*tar: (.*): File shrank by [0-9]+ bytes?; padding with zeros")
 
 
 def version() -> str:
@@ -56,28 +60,29 @@ def version() -> str:
     return said.rpartition(" ")[2]
 
 
-def create(paths: Iterable[str], archive: Path, passing: Callable[[int], None]) -> None:
+def create(paths: Iterable[str], archive: Path, passing: Callable[[int], None]) -> list[bytes]:
     """Write a new private archive of absolute paths, relative to /; `passing` is told the bytes so far.
 
-    What is gone meanwhile is not in it, which its listing tells.
+    What is gone meanwhile is not in it, which its listing tells. The members are returned that tar could not read to
+    their end, and has filled up with zeros: they have become shorter, or the disk does not read them.
 
     Raises SourceError when something cannot be read or there is no room.
     """
     descriptor = create_private(archive)
     try:
-        with Child(["tar", "--create", "--file=-", *_STORING, "--directory=/", "--files-from=-"]) as child:
+        with (
+            named(archive),
+            Child(["tar", "--create", "--file=-", *_STORING, "--directory=/", "--files-from=-"]) as child,
+        ):
             child.feed(lambda: _feed(child, paths))
-            done = unflushed = 0
-            while block := child.stdout.read(BLOCK_BYTES):
-                write_all(descriptor, block)
-                done += len(block)
-                unflushed += len(block)
-                if unflushed >= FLUSH_BYTES:
-                    flush_and_drop(descriptor)
-                    unflushed = 0
-                passing(done)
-            _judge(child)
-        os.fsync(descriptor)
+            done = 0
+            with Flusher(descriptor) as flusher:
+                while block := child.stdout.read(BLOCK_BYTES):
+                    write_all(descriptor, block)
+                    done += len(block)
+                    flusher.wrote(len(block))
+                    passing(done)
+            return _judge(child)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_room(archive) from error
@@ -86,12 +91,12 @@ def create(paths: Iterable[str], archive: Path, passing: Callable[[int], None]) 
         os.close(descriptor)
 
 
-def append(paths: Iterable[str], archive: Path, directory: str = "/", owned_as: Member | None = None) -> None:
+def append(paths: Iterable[str], archive: Path, directory: str = "/", owned_as: Member | None = None) -> list[bytes]:
     """Add paths, taken from below `directory`, to an archive; a later member replaces an earlier one of its name.
 
     `owned_as` is whose owner and group the members get.
 
-    Raises SourceError as :func:`create` does.
+    Returns members, and raises SourceError, as :func:`create` does.
     """
     owner = []
     if owned_as is not None:
@@ -100,12 +105,14 @@ def append(paths: Iterable[str], archive: Path, directory: str = "/", owned_as: 
     with Child(argv) as child:
         child.feed(lambda: _feed(child, paths))
         child.stdout.read()
-        _judge(child)
+        cut_short = _judge(child)
     descriptor = os.open(archive, os.O_RDWR | os.O_CLOEXEC)
     try:
-        flush_and_drop(descriptor)
+        with named(archive):
+            flush_and_drop(descriptor)
     finally:
         os.close(descriptor)
+    return cut_short
 
 
 def names(archive: Path) -> Iterator[bytes]:
@@ -171,12 +178,17 @@ def _feed(child: Child, paths: Iterable[str]) -> None:
         write_all(child.stdin.fileno(), member_name(path) + b"\0")
 
 
-def _judge(child: Child) -> None:
-    """Read how tar ended; what is gone, or has changed meanwhile, is for others to find and no failure."""
+def _judge(child: Child) -> list[bytes]:
+    """Read how tar ended; what is gone, or has changed meanwhile, is for others to find and no failure.
+
+    Of the latter tar says only that it has shrunk, which it also takes a disk for that does not read: it is returned.
+    """
     code = child.end()
-    if code in (0, _SOME_DIFFER):
-        return
-    said, cut_off = child.complaints()
+    complaints, cut_off = child.complaints()
+    shrunk = [found for line in complaints if (found := _SHRANK.fullmatch(line))]
+    if code in (0, _SOME_DIFFER) and not cut_off:
+        return [unquoted(os.fsencode(found[1])) for found in shrunk]
+    said = [line for line in complaints if not _SHRANK.fullmatch(line)]
     telling = [line for line in said if not line.endswith((": No such file or directory", "due to previous errors"))]
     if code != _FATAL or telling or cut_off or not said:
         said_last = " / ".join(telling[:3]) or child.last_words()
@@ -184,3 +196,4 @@ def _judge(child: Child) -> None:
             f"tar {describe_exit(code)}: {said_last}"[:600],
             hint="run it as root (with sudo), look at the disk, or leave the file out with files.exclude",
         )
+    return [unquoted(os.fsencode(found[1])) for found in shrunk]

@@ -119,13 +119,19 @@ def _asleep(member: Member) -> bool:
     if os.geteuid() != 0 or time.time() - member.status.st_mtime < _ASLEEP_SECONDS:
         return False
     identity = (member.status.st_dev, member.status.st_ino)
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+    # Step by step: a glob over processes that end meanwhile raises what no loop around it can catch in time.
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            status = descriptor.stat()
+            descriptors = list((process / "fd").iterdir())
         except OSError:
-            continue  # closed meanwhile
-        if (status.st_dev, status.st_ino) == identity:
-            return False
+            continue  # it has ended
+        for descriptor in descriptors:
+            try:
+                status = descriptor.stat()
+            except OSError:
+                continue  # closed meanwhile
+            if (status.st_dev, status.st_ino) == identity:
+                return False
     return True
 
 

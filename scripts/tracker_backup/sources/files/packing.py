@@ -40,7 +40,8 @@ def pack(members: Sequence[Member], within: Sequence[Within], tree: Path, raw: P
     """
     restless = _pack_members(members, raw, context)
     for database in within:
-        archive.append([database.member.path], raw, str(tree), owned_as=database.member)
+        if archive.append([database.member.path], raw, str(tree), owned_as=database.member):
+            raise _unreadable(str(database.snapshot.path))
         database.snapshot.path.unlink()
     taken = tuple(archive.names(raw))
     return Packed(taken, _gone([*members, *(item.member for item in within)], taken), restless)
@@ -50,15 +51,18 @@ def _pack_members(members: Sequence[Member], raw: Path, context: CopyContext) ->
     """Archive the members, and those that change meanwhile again; return those that changed every time."""
     files = [member for member in members if member.kind == FILE]
     before = _signatures(member.path for member in files)
-    archive.create((member.path for member in members), raw, _Pace(sum(m.stored_bytes for m in members), context))
+    pace = _Pace(sum(m.stored_bytes for m in members), context)
+    cut_short = archive.create((member.path for member in members), raw, pace)
     changed = _changed(before)
+    _require_whole(cut_short, before, changed)
     for _ in range(MOST_ATTEMPTS):
         if not changed:
             break
         again = _with_their_links(changed, files)
         before = _signatures(again)
-        archive.append(before, raw)
+        cut_short = archive.append(before, raw)
         changed = _changed(before)
+        _require_whole(cut_short, before, changed)
     return tuple(changed)
 
 
@@ -97,6 +101,21 @@ def _changed(before: dict[str, Signature]) -> list[str]:
     """Return the paths whose files are others than before; what is gone is not among them."""
     after = {path: _signature(path) for path in before}
     return [path for path, signature in before.items() if after[path] not in (None, signature)]
+
+
+def _require_whole(cut_short: Iterable[bytes], before: Iterable[str], changed: Sequence[str]) -> None:
+    """Raise SourceError for a file that is as long as it was, and could yet not be read to its end."""
+    by_name = {archive.member_name(path): path for path in before}
+    for path in map(by_name.get, cut_short):
+        if path is not None and path not in changed and os.path.lexists(path):
+            raise _unreadable(path)
+
+
+def _unreadable(path: str) -> SourceError:
+    return SourceError(
+        f"{shown(path)} could be read in part only: the disk reports an error",
+        hint="look at `dmesg` and the disk; to do without the file: files.exclude",
+    )
 
 
 def _with_their_links(paths: Sequence[str], files: Sequence[Member]) -> list[str]:

@@ -25,6 +25,7 @@ _ALWAYS = (
     "--acls",
     "--xattrs",
     "--sparse",
+    "--no-unquote",  # else a backslash in the directory's name were the beginning of something
 )
 _AS_ROOT = ("--same-owner", "--xattrs-include=*")
 _AS_ANYBODY = ("--no-same-owner",)
@@ -53,12 +54,13 @@ def unfold(raw: Path, directory: Path, facts: Mapping[str, Any]) -> list[str]:
 def keep_only(directory: Path, wanted: Sequence[Path]) -> None:
     """Remove from a restored tree what is neither one of the paths, nor below one, nor on the way to one.
 
-    Raises UsageError, and removes nothing, where none of them is there.
+    Raises UsageError, and removes nothing, where one of them is not there.
     """
     base, chosen = str(directory), [str(path) for path in wanted]
-    if not any(os.path.lexists(base + path) for path in chosen):
+    missing = [path for path in chosen if not _is_in(base, path)]
+    if missing:
         raise UsageError(
-            f"the backup's files do not hold {', '.join(chosen)}",
+            f"the backup's files do not hold {', '.join(missing)}",
             hint="give absolute paths, as they were on the backup's host; without --path everything is restored",
         )
     for place, directories, files in os.walk(base, topdown=False):
@@ -71,6 +73,12 @@ def keep_only(directory: Path, wanted: Sequence[Path]) -> None:
                 os.rmdir(path)  # noqa: PTH106 - the same; what was in it is gone
             else:
                 os.unlink(path)  # noqa: PTH108 - the same
+
+
+def _is_in(base: str, path: str) -> bool:
+    """Tell whether a restored tree holds a path itself: what one of its links leads to is not in it."""
+    above = os.path.dirname(path)  # noqa: PTH120 - a name of any bytes
+    return os.path.lexists(base + path) and os.path.realpath(base + above) == os.path.realpath(base) + above.rstrip("/")
 
 
 def remove_restored(directory: Path) -> None:

@@ -12,10 +12,10 @@ from tracker_backup.sources.files.systemplaces import belongs_to_the_system
 
 FILE, DIRECTORY, SYMLINK, SOCKET, FIFO, DEVICE = "file", "directory", "symlink", "socket", "FIFO", "device"
 LISTED, PATTERN, COVERED = "listed", "pattern", "covered"
-SIDECARS = ("-wal", "-shm", "-journal")
 
 _LOG = re.compile(r".*\.log([.-][0-9][0-9TZ._-]*)?(\.(gz|xz|bz2|zst))?", re.IGNORECASE | re.DOTALL)
 _REPLACED = re.compile(r"pre-restore-[0-9]{8}T[0-9]{6}Z-.*|\..*\.restoring-[0-9]{8}T[0-9]{6}Z-.*", re.DOTALL)
+_SIDECAR = re.compile(r"-(wal|shm|journal|mj[0-9A-F]{8,9})\Z")  # the last is a super-journal: vdbe.c, vdbeCommit
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _MYSQL = frozenset({"ibdata1", "mysql.ibd", "aria_log_control"})
 _POSTGRESQL = frozenset({"PG_VERSION", "base", "global"})
@@ -47,7 +47,8 @@ class Facts:
 
     `own` are directories of this program and what they are, `databases` files that other sources take and those
     sources' names, `single` files beside the stack that belong to it and what they are, `unreached` volumes and why
-    the host cannot reach them.
+    the host cannot reach them. `in_container`: we may see less than the host has; of that the places `absent` are not
+    on the host either.
     """
 
     stack: str
@@ -58,6 +59,8 @@ class Facts:
     extra: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     unreached: Mapping[str, str] = field(default_factory=dict)
+    in_container: bool = False
+    absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,12 @@ def inside(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
+def database_of(path: str) -> str | None:
+    """Return the database that something belongs to if one lies beside it, going by the names that SQLite gives."""
+    found = _SIDECAR.search(path)
+    return None if found is None else path[: found.start()]
+
+
 def writer_of(scope: Scope, path: str) -> MountFact | None:
     """Return the mount through which a service writes to a file, the longest where there are several; None if none."""
     writing = [mount for mount in scope.facts.mounts if not mount.read_only and inside(path, mount.path)]
@@ -235,10 +244,7 @@ def _wanted(scope: Scope, path: str) -> bool:
 
 
 def _source_of(path: str, databases: Mapping[str, str]) -> str | None:
-    for suffix in ("", *SIDECARS):
-        if path.endswith(suffix) and path.removesuffix(suffix) in databases:
-            return databases[path.removesuffix(suffix)]
-    return None
+    return databases.get(path) or databases.get(database_of(path) or "")
 
 
 def _matches(pattern: str, path: str, stack: str) -> bool:

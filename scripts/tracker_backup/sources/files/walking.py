@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from tracker_backup.errors import SourceError
 from tracker_backup.sources.files import selection
-from tracker_backup.sources.files.selection import DEVICE, DIRECTORY, FIFO, FILE, SIDECARS, SOCKET, SYMLINK, Entry, Left
+from tracker_backup.sources.files.selection import DEVICE, DIRECTORY, FIFO, FILE, SOCKET, SYMLINK, Entry, Left
 from tracker_backup.system.filesystem import mount_of
+from tracker_backup.system.text import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +109,7 @@ def links_on_the_way(path: str) -> Iterator[str]:
 
 def shown(path: str) -> str:
     """Return a path as it can be printed and written as JSON, whatever bytes it has."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return on_one_line(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 class _Walk:
@@ -127,6 +127,8 @@ class _Walk:
             # Docker makes what is to be mounted and is not there; only what a person has named is missed.
             if path in (self._scope.facts.stack, *self._scope.facts.extra):
                 self._found.problems.append(f"{shown(path)} does not exist")
+            elif self._scope.facts.in_container and path not in self._scope.facts.absent:
+                self._found.problems.append(f"{shown(path)} cannot be seen in this container: run the role again")
             else:
                 self._found.left.append(Left(path, "it does not exist", selection.LISTED))
             return
@@ -190,9 +192,8 @@ class _Walk:
             self._found.members.append(member)
 
     def _sidecar(self, path: str) -> Left | None:
-        for suffix in SIDECARS:
-            if path.endswith(suffix) and path.removesuffix(suffix) in self._databases:
-                return Left(path, "part of the database beside it, which is copied as one", selection.PATTERN)
+        if selection.database_of(path) in self._databases:
+            return Left(path, "part of the database beside it, which is copied as one", selection.PATTERN)
         return None
 
     def _foreign(self, member: Member, device: int | None) -> Left | None:

@@ -15,7 +15,7 @@ from tracker_backup.sources.mysql.clients import Client
 from tracker_backup.sources.mysql.dumpparts import without_schema_name
 from tracker_backup.sources.mysql.dumptext import DumpContents, DumpReader, without_sandbox_line
 from tracker_backup.sources.mysql.ways import Connection, ServerRefusalError, in_one_line, said_by
-from tracker_backup.system.stream import Child, describe_exit, widen_pipe
+from tracker_backup.system.stream import Child, describe_exit
 
 _BLOCK_BYTES = 256 * 1024  # stays in a core's cache while it is hashed and counted
 # The clients write a few KiB at a time. Whoever takes each of them wakes up fifty thousand times for a dump of 200 MB,
@@ -111,7 +111,6 @@ def run_dump(
 def _blocks(child: Child, connection: Connection, context: CopyContext) -> Iterator[bytes]:
     """Yield what the client writes; while it is silent, look whether there is still a server to wait for."""
     descriptor = child.stdout.fileno()
-    widen_pipe(descriptor)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN | select.POLLHUP)
     heard = looked = time.monotonic()
@@ -144,7 +143,7 @@ def _require_server(connection: Connection, silent: float) -> None:
     problem = None
     try:
         if not connection.way.still_there():
-            problem = "its container was stopped or removed"
+            problem = "its container was stopped, paused or removed"
         else:
             connection.query("SELECT 1", seconds=_PING_SECONDS)
     except ServerRefusalError as error:
@@ -173,7 +172,7 @@ def _require_success(child: Child, connection: Connection) -> None:
     said = in_one_line([line for line in said_by(child) if not any(known in line for known in _HARMLESS)])
     client = connection.way.clients.dump.name
     if code != 0:
-        gone = "" if _is_there(connection) else "; its container was stopped or removed"
+        gone = "" if _is_there(connection) else "; its container was stopped, paused or removed"
         kind = ServerGoneError if gone else SourceError
         raise kind(f"{connection.way}: {client} {describe_exit(code)}: {said or 'it said nothing'}{gone}")
     if said:

@@ -23,6 +23,10 @@ _TRAILER = b"-- Dump completed"
 _SANDBOX = re.compile(rb"/\*M?!999999\\-")
 _FIRST_LINE_BYTES = 1024
 _INSERT_START = b"INSERT INTO "
+_HEADS = (_INSERT_START, b"CREATE TABLE ", b"CREATE SEQUENCE ")
+_HEAD_BYTES = 64 * 1024
+"""How far an unclosed name is followed over ends of lines; of a name there are 64 characters."""
+
 _END = b";\n"
 
 
@@ -73,13 +77,22 @@ class DumpReader:
                 if found is not None and found.end() < len(block):
                     self._rows = _Rows(_name(found[1]), one_line=block[found.end()] != ord("\n"))
                     return found.end()
-            end = block.find(b"\n", position)
+            end = self._line_end(block, position)
             if end < 0:
                 self._rest = block[position:]
                 return len(block)
             self._line(block[position:end])
             position = end + 1
         return position
+
+    def _line_end(self, block: bytes, position: int) -> int:
+        """Return where a line ends, -1 when it is not in this block; a name may have ends of lines in it."""
+        end = block.find(b"\n", position)
+        if self._delimiter != b";" or not block.startswith(_HEADS, position):
+            return end
+        while 0 <= end < position + _HEAD_BYTES and block.count(b"`", position, end) % 2:
+            end = block.find(b"\n", end + 1)
+        return end
 
     def _values(self, block: bytes, position: int) -> int:
         """Count rows up to the end of the INSERT, or of the block."""

@@ -77,6 +77,13 @@ def enter(target: Target, stack: Path, needs: Needs, given: Login | None = None)
     raise RestoreError(f"cannot load into {target.server}:\n{listed}", hint=_hint(search.ways, statements, given))
 
 
+def visible(target: Target, stack: Path) -> list[Connection]:
+    """Return a connection as the source's own user, and one as the administrator: those of the two that get in."""
+    search, problems = find_ways(target, stack), list[str]()
+    entered = (_log_in(login, search.ways, problems) for login in _logins(target, search.ways, None, problems))
+    return [each.connection for each in entered if each is not None]
+
+
 def _logins(target: Target, ways: Sequence[Way], given: Login | None, problems: list[str]) -> list[Login]:
     if given is not None:
         return [given]

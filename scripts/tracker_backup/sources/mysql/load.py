@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from tracker_backup.errors import CommandError, RestoreError
 from tracker_backup.sources.mysql.ways import Connection, ServerRefusalError, said_by
-from tracker_backup.system.stream import Child, describe_exit, widen_pipe
+from tracker_backup.system.stream import Child, describe_exit
 
 _LOOK_SECONDS = 15
 _PING_SECONDS = 10
@@ -126,7 +126,7 @@ class Loading:
         problem = None
         try:
             if not self._connection.way.still_there():
-                problem = "its container was stopped or removed"
+                problem = "its container was stopped, paused or removed"
             else:
                 problem = self._waits_in_vain(silent)
         except ServerRefusalError as error:
@@ -169,8 +169,7 @@ def loading(connection: Connection, schema: str, *, max_silence_seconds: float) 
 
     Raises CommandError when it cannot be started.
     """
-    with connection.start(connection.way.clients.query, [*_OPTIONS, "--", schema], feeding=True) as child:
-        widen_pipe(child.stdin.fileno())
+    with connection.start(connection.way.clients.query, [*_OPTIONS, f"--database={schema}"], feeding=True) as child:
         yield Loading(connection, schema, child, max_silence_seconds)
 
 

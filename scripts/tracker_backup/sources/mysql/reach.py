@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracker_backup.containers.docker import RUNNING, Container, service_containers
+from tracker_backup.containers.pause import in_helper
 from tracker_backup.containers.reachable import Reachable, reachable
 from tracker_backup.errors import CommandError, SourceError, SourcePendingError
 from tracker_backup.sources.mysql.clients import inside, on_the_host
@@ -89,9 +90,11 @@ def find_ways(target: Target, stack: Path) -> Search:
     """Return the ways to a schema's server, without trying any."""
     search = Search()
     container = None if target.service is None else _container(stack, target.service, search)
-    if target.reach in (AUTO, HOST):
+    # The orchestrator has no client of its own, unless its base image brings one, and is in none of the networks.
+    wanted = EXEC if target.reach == AUTO and container is not None and in_helper() else target.reach
+    if wanted in (AUTO, HOST):
         _find_on_host(target, container, search)
-    if target.reach in (AUTO, EXEC):
+    if wanted in (AUTO, EXEC):
         _find_inside(target, container, search)
     return search
 

@@ -35,7 +35,8 @@ class RowCounter:
     def feed(self, piece: bytes) -> None:
         """Take the next piece."""
         if self._escaping and piece:
-            piece, self._escaping = piece[1:], False
+            # Nothing else is escaped as far as rows go; wherever the pieces are cut, the count is the same.
+            piece, self._escaping = piece[1:] if piece[:1] in (b"'", b"\\") else piece, False
         if b"\\" in piece:
             backslashes = len(piece) - len(piece.rstrip(b"\\"))
             if backslashes % 2:

@@ -84,6 +84,10 @@ wait "$server_pid"
 """
 
 
+# The programs in its first word: the first that is there is run, with the other words.
+_FIRST_OF = 'for name in $1; do path=$(command -v "$name") && shift && exec "$path" "$@"; done; exit 127'
+
+
 @dataclass(frozen=True)
 class Kind:
     """What server to run: its flavour, the id of its image, None for a program on this host, and settings to copy."""
@@ -103,7 +107,8 @@ class TrialServer:
     def __init__(self, child: Child, client: Sequence[str], log: Path) -> None:
         """Talk to it through a client that is started by `client`."""
         self._child = child
-        self._client = [*client, "--max-allowed-packet=1G", "--default-character-set=utf8mb4"]
+        # Nothing in a name or a dump is a command to the client.
+        self._client = [*client, "--binary-mode", "--max-allowed-packet=1G", "--default-character-set=utf8mb4"]
         self._log = log
 
     def query(self, *statements: str, seconds: float = _ASK_SECONDS) -> list[list[tuple[str, ...]]]:
@@ -119,8 +124,9 @@ class TrialServer:
     @contextmanager
     def loading(self, schema: str) -> Iterator[Child]:
         """Start a client that loads what its stdin is fed into a schema."""
+        # To MySQL's client what begins with a hyphen is an option after `--` as well, so the schema is one's value.
         # MariaDB's client takes comments out of triggers and routines, if it is not told to leave them.
-        with Child([*self._client, "--binary-mode", "--comments", schema], low_priority=True) as child:
+        with Child([*self._client, "--comments", f"--database={schema}"], low_priority=True) as child:
             yield child
 
     def alive(self) -> bool:
@@ -213,8 +219,7 @@ def _container(kind: Kind, image: str, directory: Path, owner: str, stack: conte
     child = stack.enter_context(Child(argv))
     stack.callback(_end, child)
     programs = "mysql mariadb" if kind.flavour == MYSQL else "mariadb mysql"
-    find = f'for name in {programs}; do path=$(command -v "$name") && exec "$path" "$@"; done; exit 127'
-    client = [docker_program(), "exec", "--interactive", name, "sh", "-c", find, "sh"]
+    client = [docker_program(), "exec", "--interactive", name, "sh", "-c", _FIRST_OF, "sh", programs]
     client += ["--no-defaults", f"--socket={_INSIDE}/socket", "--user=root"]
     return TrialServer(child, client, directory / "log")
 

@@ -210,10 +210,12 @@ def _login_options(client: Client) -> list[str]:
 
 
 def _safe_options(client: Client) -> list[str]:
-    """Return what a client needs to reach a server whose certificate it made itself, as MySQL's images do."""
+    """Return what keeps a client to its task, and lets it reach a server that made its certificate itself."""
     options = []
     if client.flavour == MARIADB and "ssl-verify-server-cert" in client.options:
         options.append("--skip-ssl-verify-server-cert")
+    if "local-infile" in client.options:
+        options.append("--local-infile=0")  # a server may ask for any file of the host in answer to any question
     if "get-server-public-key" in client.options:
         options.append("--get-server-public-key")
     return options

@@ -11,7 +11,7 @@ import threading
 from urllib.parse import quote
 
 MAP_BYTES = 2 * 1024**3
-CACHE_KIB = 48 * 1024
+CACHE_KIB = 8 * 1024
 MOST_MESSAGES = 20
 TABLES = "SELECT name FROM sqlite_schema WHERE type='table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
 

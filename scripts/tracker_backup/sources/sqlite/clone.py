@@ -10,14 +10,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import sqlite3
 import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import SourceError
-from tracker_backup.sources.sqlite.copy import PinnedCopy, no_room, pin, pinned_in_wal_mode, refuse_replaced
+from tracker_backup.sources.sqlite.copy import PinnedCopy, pin, pinned_in_wal_mode
+from tracker_backup.sources.sqlite.foreign import ForeignWrites, refuse_another, refuse_replaced
 from tracker_backup.sources.sqlite.opening import open_source
+from tracker_backup.sources.sqlite.originals import open_original
+from tracker_backup.sources.sqlite.staged import fold, no_room, sidecar
+from tracker_backup.sources.sqlite.walindex import open_index
 from tracker_backup.system.files import create_private
 from tracker_backup.system.filesystem import mount_of
 
@@ -51,55 +54,31 @@ def clone_pinned(database: DatabaseFile, target: Path) -> PinnedCopy:
     """Clone a live database into the new private file `target`, its -wal with it, and fold that into it.
 
     Raises CloneUnavailableError where the two places cannot share blocks, with nothing left behind; SourceError when
-    the database cannot be locked or is replaced meanwhile.
+    the database cannot be locked, or is replaced or written to past SQLite meanwhile.
     """
     # Closing any descriptor of the source drops SQLite's locks on it, so ours are closed when it has let go.
     with ExitStack() as after_release, closing(open_source(database)) as source:
         snapshot_at = pin(source, database)
         began = time.monotonic()
+        refuse_another(database)
         # The mode may have changed since it was looked at; in WAL mode the file alone is not the database.
-        for suffix in ("-wal", "") if pinned_in_wal_mode(database) else ("",):
+        wal_mode = pinned_in_wal_mode(database, open_original(database, after_release))
+        index = open_index(database, after_release) if wal_mode else None
+        foreign = ForeignWrites(database, wal_mode=wal_mode, index=index)
+        for suffix in ("-wal", "") if wal_mode else ("",):
             _clone(database.path, target, suffix, after_release)
+        foreign.require_none()
         source.execute("ROLLBACK")
         locked_seconds = time.monotonic() - began
     refuse_replaced(database)
     if sidecar(target, "-wal").exists():
         fold(target)
-    return PinnedCopy(snapshot_at, locked_seconds, 0)
-
-
-def fold(target: Path) -> None:
-    """Bring a copy of ours into one file: its -wal or its hot journal is applied by SQLite, and gone afterwards.
-
-    Raises SourceError when SQLite cannot, or leaves something beside it.
-    """
-    try:
-        with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            # The checkpoint parses the schema, which may be too new for us; so it is told to make nothing of that.
-            copy.execute("PRAGMA writable_schema=ON")
-            copy.execute("PRAGMA schema_version").fetchone()
-            copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error as error:
-        raise SourceError(f"the copy of {target.name} cannot be recovered (SQLite: {error})") from error
-    left = [target.name + suffix for suffix in ("-wal", "-journal") if sidecar(target, suffix).exists()]
-    if left:
-        raise SourceError(f"SQLite left {', '.join(left)} beside the copy")
-    sidecar(target, "-shm").unlink(missing_ok=True)
-    descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sidecar(path: Path, suffix: str) -> Path:
-    """Return the path of a database's -wal, -shm or -journal."""
-    return path.with_name(path.name + suffix)
+    return PinnedCopy(snapshot_at, locked_seconds)
 
 
 def _clone(path: Path, target: Path, suffix: str, after_release: ExitStack) -> None:
     try:
-        source = os.open(sidecar(path, suffix), os.O_RDONLY | os.O_CLOEXEC)
+        source = os.open(sidecar(path, suffix), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         if suffix:
             return  # a database in WAL mode that nobody has open needs no -wal

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from tracker_backup.containers.docker import MARKER_NAME, RUNNING, service_containers
 from tracker_backup.containers.pause import Pause
 from tracker_backup.errors import SourceError, TooSlowError
-from tracker_backup.sources.interface import Forecast, Snapshot
+from tracker_backup.sources.interface import Forecast, Snapshot, refuse_astray
+from tracker_backup.sources.sqlite.absence import Absence
 from tracker_backup.sources.sqlite.check import SqliteCheck
 from tracker_backup.sources.sqlite.clone import CloneUnavailableError, clone_pinned
 from tracker_backup.sources.sqlite.copy import PinnedCopy, copy_pinned
 from tracker_backup.sources.sqlite.facts import at_rate, gather_facts, limits_of, without_clones
 from tracker_backup.sources.sqlite.opening import look_at, read_header
 from tracker_backup.sources.sqlite.recovery import recover_copy
+from tracker_backup.sources.sqlite.staged import sidecar
 from tracker_backup.sources.sqlite.strategy import CLONE, PAUSED, RECOVERED, Plan, plan_copy, switch_command
 from tracker_backup.sources.sqlite.switch import reason_against, switch_to_wal
 
@@ -41,7 +43,7 @@ class SqliteDriver:
 
         Raises SourcePendingError where there is none, SourceError where it cannot be copied at a bearable cost.
         """
-        database = _in_wal_mode(source, context) if context.switch_to_wal else look_at(source.path)
+        database = _in_wal_mode(source, context) if context.switch_to_wal else _look_at(source)
         target = context.directory / f"{source.name}{self.restored_suffix}"
         facts = gather_facts(source, database, context)
         try:
@@ -52,7 +54,7 @@ class SqliteDriver:
 
     def forecast(self, source: Source, context: CopyContext) -> Forecast:
         """Return what a copy would cost now, and change nothing."""
-        database = look_at(source.path)
+        database = _look_at(source)
         facts = gather_facts(source, database, context)
         switched = context.switch_to_wal and source.mount != "file" and reason_against(database) is None
         plan = plan_copy(replace(facts, wal_mode=True) if switched else facts, limits_of(context))
@@ -77,9 +79,9 @@ class SqliteDriver:
         return SqliteCheck(path, full=full, low_priority=low_priority)
 
     def estimate_bytes(self, source: Source) -> int:
-        """Return the size of the file and its WAL: the copy cannot be larger."""
+        """Return what a copy takes at most: the file, its -wal beside it, and what the -wal makes the file grow by."""
         database = look_at(source.path)
-        return database.file_bytes + database.wal_bytes
+        return database.file_bytes + 2 * database.wal_bytes
 
 
 def _advice(source: Source, database: DatabaseFile, plan: Plan) -> str:
@@ -94,7 +96,7 @@ def _advice(source: Source, database: DatabaseFile, plan: Plan) -> str:
 
 def _in_wal_mode(source: Source, context: CopyContext) -> DatabaseFile:
     """Switch a database to WAL where that is possible; where it is not, say so and go on with what it is."""
-    database = look_at(source.path)
+    database = _look_at(source)
     if database.wal_mode:
         return database
     problem: str | None = "its container sees this single file only, and would keep the -wal to itself"
@@ -104,7 +106,13 @@ def _in_wal_mode(source: Source, context: CopyContext) -> DatabaseFile:
         context.note(f"{source.path} was switched to WAL mode")
     else:
         context.note(f"{source.path} could not be switched to WAL mode tonight: {problem}")
-    return look_at(source.path)
+    return _look_at(source)
+
+
+def _look_at(source: Source) -> DatabaseFile:
+    database = look_at(source.path)
+    refuse_astray(source, database.path)
+    return database
 
 
 @dataclass(frozen=True)
@@ -129,10 +137,14 @@ def _copy(facts: Facts, source: Source, database: DatabaseFile, target: Path, co
             again = plan_copy(at_rate(facts, error.rate, source, context), limits_of(context))
         except SourceError:
             raise error from None  # no way is open; what was tried says more, and its rate is remembered
-        if again.method != PAUSED:
+        if again.method == PAUSED:
+            context.note(f"{error.message}; it is copied in a pause instead")
+        elif again.limit_seconds is not None and again.limit_seconds < (plan.limit_seconds or 0.0):
+            context.note(f"{error.message}; it is tried again while the service runs")
+        else:
             raise
-        context.note(f"{error.message}; it is copied in a pause instead")
-    target.unlink()
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        sidecar(target, suffix).unlink(missing_ok=True)
     return _carry_out(again, source, database, target, context)
 
 
@@ -147,7 +159,10 @@ def _carry_out(plan: Plan, source: Source, database: DatabaseFile, target: Path,
         containers = service_containers(source.project or context.stack, source.service)
         if running := [container for container in containers if container.state == RUNNING]:
             return _copy_paused(running, plan, database, target, context)
-    copy = copy_pinned(database, target, context, plan.limit_seconds)
+    absence = None
+    if source.service is not None and (plan.limit_seconds or 0.0) > context.max_write_stall_seconds:
+        absence = Absence(source.project or context.stack, source.service)  # the plan rests on nobody being there
+    copy = copy_pinned(database, target, context, plan.limit_seconds, absence=absence)
     return _Taken(plan, copy, 0.0 if plan.limit_seconds is None else copy.locked_seconds)
 
 
@@ -177,7 +192,7 @@ def _snapshot(source: Source, target: Path, taken: _Taken) -> Snapshot:
             "journal_mode": "wal" if header["wal_mode"] else "rollback",
             "page_size": header["page_size"],
             "page_count": header["page_count"],
-            "restarts": copy.restarts,
+            "restarts": 0,  # nothing can restart it; a key of the manifest's format
             "owner": {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)},
         },
     )

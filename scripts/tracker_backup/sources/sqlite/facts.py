@@ -9,7 +9,9 @@ from tracker_backup.containers.docker import RESTARTING, RUNNING, service_contai
 from tracker_backup.errors import CommandError
 from tracker_backup.sources.sqlite.clone import can_clone
 from tracker_backup.sources.sqlite.recovery import needs_recovery
+from tracker_backup.sources.sqlite.staged import sidecar
 from tracker_backup.sources.sqlite.strategy import NOT_ASKED, STOPPED, Facts, Limits, clones_in_time
+from tracker_backup.sources.sqlite.superjournal import refuse_undecidable
 from tracker_backup.sources.sqlite.trial import trial_rate
 
 if TYPE_CHECKING:
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 def gather_facts(source: Source, database: DatabaseFile, context: CopyContext) -> Facts:
     """Return the facts of a database; `context.directory` is where its copy would be put.
 
-    Raises SourceError when it cannot be opened at all.
+    Raises SourceError when it cannot be opened at all, or when nobody here can tell how it has to be recovered.
     """
     rate = context.last_rate or trial_rate(database.path)  # before anything of ours has it open
     recovery = None if database.wal_mode and source.mount == "file" else needs_recovery(database)
+    if recovery is not None:
+        refuse_undecidable(database.path, sidecar(database.path, "-journal"))  # a forecast says so as well
     facts = Facts(
         path=str(source.path),
         wal_mode=database.wal_mode,

@@ -8,23 +8,33 @@ So :func:`look_at` comes first, :func:`open_source` after it, and header facts o
 from __future__ import annotations
 
 import os
+import queue
+import shlex
 import sqlite3
 import stat
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 from urllib.parse import quote
 
 from tracker_backup.errors import SourceError, SourcePendingError
+from tracker_backup.system.signals import start_undisturbed
 
 LOCK_TIMEOUT_SECONDS = 60
 """Waiting for the lock costs the tracker nothing, so there is time."""
+
+_OPENING_SECONDS = 30
+"""How long a file may take to open; on a disk that is waking up it is seconds."""
+
+_LOOK_EVERY_SECONDS = 0.25
 
 _BUSY_TIMEOUT_SECONDS = 0.25
 """How long SQLite itself waits in one piece: no signal is heard meanwhile, so whoever wants more asks again."""
 
 _MAGIC = b"SQLite format 3\x00"
-_HEADER_BYTES = 100
+HEADER_BYTES = 100
 _WAL_VERSION = 2
 
 
@@ -61,11 +71,15 @@ def look_at(path: Path) -> DatabaseFile:
     """
     real = Path(os.path.realpath(path))  # not resolve(), which raises RuntimeError for links that go in a circle
     try:
-        status = real.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{path} is not a file", hint="name the database file itself, not its directory")
-        with real.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        # One descriptor for all: between two looks by name the tracker's user could put something else there.
+        descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{path} is not a file", hint="name the database file itself, not its directory")
+            header = os.read(descriptor, HEADER_BYTES)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         raise SourcePendingError(
             f"{path} does not exist", hint="start the tracker once so that it makes its database, or mend the path"
@@ -73,6 +87,7 @@ def look_at(path: Path) -> DatabaseFile:
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}", hint=_reading_hint(error)) from error
     _refuse_non_database(path, header)
+    _refuse_disguised_sidecars(real, status.st_uid)
     wal = real.with_name(real.name + "-wal")
     return DatabaseFile(
         path=real,
@@ -96,7 +111,7 @@ def header_facts(header: bytes) -> HeaderFacts:
 def read_header(path: Path) -> HeaderFacts:
     """Return the header facts of a copy of ours."""
     with path.open("rb") as file:
-        return header_facts(file.read(_HEADER_BYTES))
+        return header_facts(file.read(HEADER_BYTES))
 
 
 def open_source(database: DatabaseFile) -> sqlite3.Connection:
@@ -107,9 +122,46 @@ def open_source(database: DatabaseFile) -> sqlite3.Connection:
     _refuse_foreign_wal(database)
     uri = f"file:{quote(os.fsencode(database.path))}?mode=ro"
     try:
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS)
+        connection = _connect(uri, database.path)
     except sqlite3.Error as error:
         raise explain(error, database.path) from error
+    if connection is None:
+        raise SourceError(
+            f"{database.path} was a file and does not open: has somebody put a FIFO in its place?",
+            hint=f"look at it: ls -l {shlex.quote(str(database.path))}",
+        )
+    return connection
+
+
+def _connect(uri: str, path: Path) -> sqlite3.Connection | None:
+    """Let SQLite open a file; None where that does not end.
+
+    It waits in a FIFO until somebody writes into that, and hears no signal meanwhile (os_unix.c, robust_open): so this
+    is a thread's business, which is left to its fate then and does not keep the program from ending.
+    """
+    opened: queue.SimpleQueue[sqlite3.Connection | BaseException] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            opened.put(
+                sqlite3.connect(
+                    uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS, check_same_thread=False
+                )
+            )
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            opened.put(error)
+
+    start_undisturbed(threading.Thread(target=connect, daemon=True))
+    for _ in range(int(_OPENING_SECONDS / _LOOK_EVERY_SECONDS)):
+        with suppress(queue.Empty):
+            result = opened.get(timeout=_LOOK_EVERY_SECONDS)
+            if isinstance(result, BaseException):
+                raise result
+            return result
+        with suppress(OSError):
+            if stat.S_ISFIFO(path.lstat().st_mode):
+                return None
+    return None
 
 
 def explain(error: sqlite3.Error, path: Path) -> SourceError:
@@ -122,7 +174,7 @@ def explain(error: sqlite3.Error, path: Path) -> SourceError:
     known = {
         sqlite3.SQLITE_BUSY: (
             f"is locked by another program, for longer than {LOCK_TIMEOUT_SECONDS} s",
-            "end what holds it; an application with locking_mode=EXCLUSIVE never lets go",
+            "end what holds it; an application with locking_mode=EXCLUSIVE never lets go, nor does one that is paused",
         ),
         sqlite3.SQLITE_CANTOPEN: (
             "cannot be opened; in WAL mode on a read-only mount that takes an existing -shm file",
@@ -147,8 +199,28 @@ def _refuse_non_database(path: Path, header: bytes) -> None:
         raise SourceError(f"{path} is empty (0 bytes), not a database", hint="is this the file the tracker uses?")
     if not header.startswith(_MAGIC):
         raise SourceError(f"{path} is not a SQLite database, or it is encrypted", hint="check the path")
-    if len(header) < _HEADER_BYTES:
+    if len(header) < HEADER_BYTES:
         raise SourceError(f"{path} is cut off: it has {len(header)} bytes only", hint="restore a backup")
+
+
+def _refuse_disguised_sidecars(path: Path, owner: int) -> None:
+    """Refuse what lies where SQLite's own files do and is none of them.
+
+    SQLite gives a -wal that it opens to the database's owner: one that is another name of a file of root's would be
+    his from then on.
+    """
+    for suffix in ("-wal", "-shm", "-journal"):
+        beside = path.with_name(path.name + suffix)
+        try:
+            status = beside.lstat()
+        except FileNotFoundError:
+            continue
+        named_elsewhere = status.st_nlink > 1 and status.st_uid != owner
+        if not stat.S_ISREG(status.st_mode) or named_elsewhere:
+            raise SourceError(
+                f"{beside} is a link, or another name of somebody else's file: SQLite did not make it",
+                hint="find out who did; nothing was opened",
+            )
 
 
 def _refuse_foreign_wal(database: DatabaseFile) -> None:

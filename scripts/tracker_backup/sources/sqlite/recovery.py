@@ -11,14 +11,16 @@ import errno
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import DeadlineError, SourceError
-from tracker_backup.sources.sqlite.clone import fold, sidecar
-from tracker_backup.sources.sqlite.copy import PinnedCopy, no_room
+from tracker_backup.sources.sqlite.copy import PinnedCopy
 from tracker_backup.sources.sqlite.opening import open_source, primary_code
+from tracker_backup.sources.sqlite.staged import fold, no_room, sidecar
+from tracker_backup.sources.sqlite.superjournal import settle
+from tracker_backup.sources.sqlite.walindex import is_ours_to_write, open_index
 from tracker_backup.system.files import CHUNK_BYTES, create_private, flush_and_drop, opened_for_reading, write_all
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def needs_recovery(database: DatabaseFile) -> str | None:
 
     It is opened only where there is something to find out: opening one in WAL mode leaves files beside it.
     """
+    if _index_is_left_over(database):
+        return READ_ONLY
     read_only = bool(os.statvfs(database.path).f_flag & os.ST_RDONLY)
     if not read_only and not sidecar(database.path, "-journal").exists():
         return None
@@ -51,12 +55,22 @@ def needs_recovery(database: DatabaseFile) -> str | None:
     return None  # a lock, or damage: the copy itself will wait for it, or say what it is
 
 
+def _index_is_left_over(database: DatabaseFile) -> bool:
+    """Return whether nobody has a database open whose -shm we cannot make anew: the -wal alone tells what is valid."""
+    if not database.wal_mode or is_ours_to_write(database):
+        return False
+    with ExitStack() as closing_it:
+        index = open_index(database, closing_it)
+        return index is not None and not index.in_use()
+
+
 def recover_copy(database: DatabaseFile, target: Path, context: CopyContext) -> PinnedCopy:
     """Copy a database with its -wal or -journal into `target`, and let SQLite recover the copy.
 
     Nothing of the source is opened for writing.
 
-    Raises SourceError when one of the files changes meanwhile: then somebody uses it, and it needs no recovery.
+    Raises SourceError when one of the files changes meanwhile: then somebody uses it, and it needs no recovery; and
+    where it cannot be told whether the transaction of a hot journal was committed.
     """
     snapshot_at, began = datetime.now(UTC), time.monotonic()
     before = _signatures(database.path)
@@ -69,10 +83,12 @@ def recover_copy(database: DatabaseFile, target: Path, context: CopyContext) -> 
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise no_room(target) from error
             raise SourceError(f"cannot copy {sidecar(database.path, suffix)}: {error.strerror}") from error
+    # Before the last look: whoever takes the super-journal away after that has changed our journal before.
+    settle(database.path, sidecar(target, "-journal"))
     if before != _signatures(database.path):
         raise _changed(database.path)
     fold(target)
-    return PinnedCopy(snapshot_at, time.monotonic() - began, 0)
+    return PinnedCopy(snapshot_at, time.monotonic() - began)
 
 
 def _changed(path: Path) -> SourceError:

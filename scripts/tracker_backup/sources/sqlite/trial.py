@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tracker_backup.errors import SourceError
+from tracker_backup.system.files import opened_for_reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +51,5 @@ def handing_rate() -> float:
 
 
 def _read_pieces(path: Path, pieces: int, stride: int) -> int:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with opened_for_reading(path) as descriptor:
         return sum(len(os.pread(descriptor, _BLOCK_BYTES, piece * stride)) for piece in range(pieces))
-    finally:
-        os.close(descriptor)

@@ -90,6 +90,7 @@ def test_no_client(mysql_world: World, tmp_path: Path) -> None:
     assert "apt-get install" in said
 
 
+@pytest.mark.guarantee(1)
 def test_the_server_is_killed_in_the_midst_of_a_dump(world: World) -> None:
     with held(world.server, "LOCK TABLES zzz WRITE", world.schema), world.program.start("--now") as running:
         wait_for_the_lock(world.server, running.said)
@@ -99,6 +100,7 @@ def test_the_server_is_killed_in_the_midst_of_a_dump(world: World) -> None:
     assert "zzz" in said or "Lost connection" in said
 
 
+@pytest.mark.guarantee(1)
 def test_the_connection_is_cut(world: World) -> None:
     with held(world.server, "LOCK TABLES zzz WRITE", world.schema), world.program.start("--now") as running:
         wait_for_the_lock(world.server, running.said)
@@ -108,6 +110,7 @@ def test_the_connection_is_cut(world: World) -> None:
     assert "exited with" in said
 
 
+@pytest.mark.guarantee(16)
 def test_a_server_that_says_nothing_more_is_not_waited_for(mysql_world: World) -> None:
     """As when the machine or the container behind an address has gone without a word."""
     mysql_world.program.configure(mysql_max_wait_seconds=2)
@@ -142,6 +145,7 @@ def test_a_lock_that_comes_is_waited_for(world: World) -> None:
     assert world.program.manifests()[0]["state"] == "verified"
 
 
+@pytest.mark.guarantee(16)
 def test_a_run_that_is_ended_leaves_no_session_behind(world: World) -> None:
     with held(world.server, "LOCK TABLES zzz WRITE", world.schema), world.program.start("--now") as running:
         wait_for_the_lock(world.server, running.said)

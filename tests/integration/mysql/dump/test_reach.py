@@ -15,7 +15,8 @@ import pytest
 from support.database_containers import DatabaseContainer, internal_network
 from support.database_servers import ROOT_PASSWORD, client
 from support.engine import docker
-from support.mysql_program import CANARY, WAITING, MysqlInstallation
+from support.manifests import rewrite
+from support.mysql_program import CANARY, CANARY_WORDS, WAITING, MysqlInstallation
 from support.mysql_stack import SCHEMA, USER, database_of, write_stack
 from support.program import wait_until
 from tracker_backup.containers.docker import Container
@@ -152,12 +153,10 @@ def test_the_host_s_client_of_another_flavour_is_passed_over_and_the_reason_said
 
 
 def test_a_stored_dump_of_a_container_is_tried_on_its_image_while_that_is_there(program: MysqlInstallation) -> None:
-    file = program.repository / program.back_up()["id"] / "manifest.json"
+    backup = program.repository / program.back_up()["id"]
     tried = program.run("verify", "--latest", "--full").stdout
-    manifest = json.loads(file.read_text())
     gone = f"sha256:{'0' * 64}"
-    manifest["artifacts"][0]["engine"]["trial"]["image"] = gone
-    file.write_text(json.dumps(manifest))
+    rewrite(backup, lambda manifest: manifest["artifacts"][0]["engine"]["trial"].update(image=gone))
 
     done = program.run("verify", "--latest", "--full")
 
@@ -201,7 +200,10 @@ def test_a_server_that_was_never_made_is_pending(own: MysqlInstallation, engine:
 
 
 @pytest.mark.parametrize("reach", ["exec", "host"])
-@pytest.mark.parametrize("end", ["kill", "rm", "recreate"])
+@pytest.mark.parametrize(
+    "end", ["kill", "rm", "recreate", *(pytest.param(end, marks=pytest.mark.slow) for end in ("stop", "restart"))]
+)
+@pytest.mark.guarantee(1, 6)
 def test_a_container_that_goes_away_in_the_midst_of_a_dump(
     own: MysqlInstallation, stack: Path, network: None, reach: str, end: str
 ) -> None:
@@ -209,18 +211,39 @@ def test_a_container_that_goes_away_in_the_midst_of_a_dump(
     with started("mariadb-10.11", stack, network=True) as database:
         with held(database), own.start("--now") as running:
             wait_until_dumping(database)
-            if end == "kill":
-                docker("kill", database.name)
-            else:
-                docker("rm", "--force", database.name)
+            docker(*{"rm": ("rm", "--force"), "recreate": ("rm", "--force")}.get(end, (end,)), database.name)
             if end == "recreate":  # under the same name, as Compose does it
                 database.start("--skip-name-resolve")
-            assert running.wait() == 1, running.said()
-        assert "its container was stopped or removed" in running.said()
-        assert own.manifests() == []
+            code = running.wait()
+        if end == "restart" and code == 0:  # it was back soon enough
+            assert [manifest["state"] for manifest in own.manifests()] == ["verified"]
+        else:
+            assert code == 1, running.said()
+            assert "its container was stopped, paused or removed" in running.said()
+            assert own.manifests() == []
         assert own.left_over() == []
 
 
+@pytest.mark.guarantee(3, 6)
+@pytest.mark.parametrize("reach", ["exec", pytest.param("host", marks=pytest.mark.slow)])
+def test_a_server_that_somebody_pauses_in_the_midst_of_a_dump_stays_paused(
+    own: MysqlInstallation, stack: Path, network: None, reach: str
+) -> None:
+    own.configure(mysql_reach=reach, mysql_max_wait_seconds=4)
+    with started("mariadb-10.11", stack, network=True) as database:
+        with held(database), own.start("--now") as running:
+            wait_until_dumping(database)
+            docker("pause", database.name)
+            assert running.wait() == 1, running.said()
+        assert docker("inspect", "--format", "{{.State.Status}}", database.name) == "paused"
+        assert "its container was stopped, paused or removed" in running.said()
+        assert own.manifests() == []
+        assert own.left_over() == []
+        docker("unpause", database.name)
+        assert own.back_up()["state"] == "verified"
+
+
+@pytest.mark.guarantee(16)
 def test_a_run_that_is_ended_ends_the_client_inside_the_container(
     program: MysqlInstallation, database: DatabaseContainer
 ) -> None:
@@ -257,13 +280,18 @@ def test_the_password_is_seen_in_no_process_of_ours(program: MysqlInstallation, 
         lines = docker("top", database.name, "-eo", "pid,args").splitlines()
         clients = [line for line in lines if "mysqldump --defaults-file=/dev/stdin" in line]
         # The container's own environment holds it, as Compose has put it there; arguments are another matter.
-        ours = [read(file) for file in Path("/proc").glob("[0-9]*/cmdline") if b"MYSQL_PWD" not in read(file)]
+        ours = [
+            read(file)
+            for file in (process / "cmdline" for process in Path("/proc").glob("[0-9]*"))
+            if b"MYSQL_PWD" not in read(file)
+        ]
         release()
         assert running.wait() == 0, running.said()
     assert clients
-    assert [line for line in ours if b"canary 5ec2e7" in line] == []
-    assert "canary 5ec2e7" not in running.said()
-    kept = [file for file in program.directory.rglob("*") if file.is_file() and b"canary 5ec2e7" in file.read_bytes()]
+    assert [line for line in ours if CANARY_WORDS.encode() in line] == []
+    assert CANARY_WORDS not in running.said()
+    files = [file for file in program.directory.rglob("*") if file.is_file()]
+    kept = [file for file in files if CANARY_WORDS.encode() in file.read_bytes()]
     assert kept == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from support.database_images import image
 from support.database_servers import Server
 from support.engine import processes_with
+from support.manifests import rewrite
 from support.mysql_program import CANARY, LEAST, MysqlInstallation, installation_for, least_user
 from support.mysql_world import everything_schema, tracker_schema
 
@@ -126,10 +126,11 @@ def test_what_is_stored_and_is_not_what_it_was_is_damaged(mysql: Server, tmp_pat
     locking_user(mysql, "parted", "parted")
     program = installation_for(mysql, tmp_path / "host", check="full")
     program.dump(mysql, "parted", "parted")
-    file = program.repository / program.back_up()["id"] / "manifest.json"
-    manifest = json.loads(file.read_text())
-    manifest["artifacts"][0]["engine"]["trial"]["sums"]["torrents"] = [10, "7"]
-    file.write_text(json.dumps(manifest))
+    parted = {"torrents": [10, "7"]}
+    rewrite(
+        program.repository / program.back_up()["id"],
+        lambda manifest: manifest["artifacts"][0]["engine"]["trial"]["sums"].update(parted),
+    )
 
     done = program.run("verify", "--latest", "--full")
 

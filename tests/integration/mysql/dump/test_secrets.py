@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.mysql_program import CANARY, held, wait_for_the_lock
+from support.mysql_program import CANARY, CANARY_WORDS, held, wait_for_the_lock
+
+pytestmark = pytest.mark.guarantee(7)
 
 if TYPE_CHECKING:
     from conftest import World
 
-PART = b"canary 5ec2e7"
+PART = CANARY_WORDS.encode()
 
 
 def processes() -> Iterator[tuple[str, bytes]]:
     """Yield what everybody with enough rights can see of each process: arguments and environment."""
     for kind in ("cmdline", "environ"):
-        for file in Path("/proc").glob(f"[0-9]*/{kind}"):
+        for file in (process / kind for process in Path("/proc").glob("[0-9]*")):
             try:
                 yield str(file), file.read_bytes()
             except OSError:
@@ -54,7 +56,7 @@ def test_nothing_that_is_kept_or_said_holds_it(world: World) -> None:
     said.append(world.program.run("--now", "-v"))
 
     assert [done.returncode for done in said][::5] == [0, 1]
-    assert [done.args for done in said if "canary 5ec2e7" in done.stdout + done.stderr] == []
+    assert [done.args for done in said if CANARY_WORDS in done.stdout + done.stderr] == []
     assert [name for name, text in files(world.program.directory) if PART in text] == []
 
 

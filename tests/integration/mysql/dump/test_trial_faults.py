@@ -103,6 +103,7 @@ def test_the_server_dies_while_it_is_tried(program: MysqlInstallation):
     assert "the throw-away server" in expect_an_open_question(program)
 
 
+@pytest.mark.guarantee(1, 16)
 def test_a_run_that_is_killed_takes_the_server_with_it_and_the_next_one_sweeps(program: MysqlInstallation):
     with halted(program) as (running, pid):
         running.signal(signal.SIGKILL)
@@ -137,6 +138,7 @@ def test_a_host_with_little_memory(schema: Server, tmp_path: Path):
     assert f"; restore not tried: {why}" in program.run("verify", "--latest", "--full").stdout
 
 
+@pytest.mark.guarantee(4)
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -10,21 +10,14 @@ import pytest
 
 from support.database_containers import DatabaseContainer
 from support.database_servers import ROOT_PASSWORD, client
-from support.engine import TrackerContainer, docker, import_image, running_engine
-from support.mysql_program import CANARY, MysqlInstallation
+from support.engine import TrackerContainer, docker
+from support.mysql_program import CANARY, CANARY_WORDS, MysqlInstallation
 from support.mysql_stack import SCHEMA, database_of, write_stack
 from support.mysql_world import TRACKER_TABLES, everything
 from support.program import Running
 
 ROWS = "SELECT COUNT(*) FROM hen UNION ALL SELECT COUNT(*) FROM whitelist"
-SECRETS = (b"canary 5ec2e7", ROOT_PASSWORD.encode())
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with running_engine(tmp_path_factory.mktemp("engine")):
-        import_image()
-        yield
+SECRETS = (CANARY_WORDS.encode(), ROOT_PASSWORD.encode())
 
 
 @pytest.fixture
@@ -75,7 +68,7 @@ def seen_while(running: Running, look: Callable[[Path], bool]) -> set[str]:
     """Return the names of files in /proc that hold a secret while the program is at work."""
     found = set()
     while running.alive():
-        for file in Path("/proc").glob("[0-9]*/cmdline"):
+        for file in (process / "cmdline" for process in Path("/proc").glob("[0-9]*")):
             try:
                 text = file.read_bytes()
                 if look(file.parent):

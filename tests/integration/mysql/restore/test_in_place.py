@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from support.database_servers import Server
+from support.faults import rounds
 from support.mysql_program import held
 from support.mysql_restore import Backed, backed_up, contents, objects, schemas
 from tracker_backup.sources.mysql.checksums import Sum
 from tracker_backup.sources.mysql.inventory import differences
 
 IN_PLACE = ("restore", "latest", "--in-place", "--yes", "--source", "tracker")
-KILLS = 5
+KILLS = rounds(20, short=5)
 
 
 def change(server: Server, schema: str) -> None:
@@ -33,6 +34,7 @@ def kept(backed: Backed) -> list[str]:
     return sorted(name for name in schemas(backed.server) if name.startswith(f"{backed.schema}_"))
 
 
+@pytest.mark.guarantee(9)
 def test_the_schema_is_that_of_the_backup_and_the_old_one_is_kept(plain: Backed) -> None:
     server, schema = plain.server, plain.schema
     wanted = contents(server, schema)
@@ -54,6 +56,25 @@ def test_the_schema_is_that_of_the_backup_and_the_old_one_is_kept(plain: Backed)
     assert contents(server, schema) == wanted
 
 
+def test_the_old_one_is_told_of_until_it_is_dropped(plain: Backed) -> None:
+    server, schema = plain.server, plain.schema
+    for name in (f"{schema}_pre_restore_notes", "other_pre_restore_20260101T000000Z_daily"):
+        server.sql(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+    server.sql(f"GRANT ALL ON `%`.* TO `{plain.user}`@`%`")
+    assert plain.program.run(*IN_PLACE, *plain.as_admin()).returncode == 0
+    name = f"{schema}_pre_restore_{plain.manifest['id'].replace('-', '_')}"
+
+    [told] = [each for each in plain.program.examined() if "replaced by a restore in place" in each["what"]]
+
+    assert told["level"] == "warn"
+    assert f"kept for less than a day since: schema {name} on " in told["what"]
+    statement = f"DROP DATABASE `{name}`"
+    assert told["remedy"].endswith(f": {statement}, as its administrator")
+    server.sql(statement)
+    assert "replaced by a restore in place" not in str(plain.program.examined())
+
+
+@pytest.mark.guarantee(9)
 def test_whoever_is_connected_keeps_it_from_being_replaced(plain: Backed) -> None:
     before = contents(plain.server, plain.schema), schemas(plain.server)
     with held(plain.server, "DO 0", plain.schema):
@@ -63,6 +84,7 @@ def test_whoever_is_connected_keeps_it_from_being_replaced(plain: Backed) -> Non
     assert (contents(plain.server, plain.schema), schemas(plain.server)) == before
 
 
+@pytest.mark.guarantee(9)
 def test_a_lock_that_does_not_come_undoes_it(plain: Backed) -> None:
     change(plain.server, plain.schema)
     before = contents(plain.server, plain.schema), objects(plain.server, plain.schema), schemas(plain.server)
@@ -77,6 +99,7 @@ def test_a_lock_that_does_not_come_undoes_it(plain: Backed) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.guarantee(9)
 def test_what_cannot_be_done_changes_nothing(plain: Backed) -> None:
     before = contents(plain.server, plain.schema), schemas(plain.server)
     entry = plain.program.settings["sources"][0]
@@ -101,10 +124,11 @@ def state_of(backed: Backed) -> tuple[dict[str, Sum], frozenset[tuple[str, ...]]
     return contents(backed.server, backed.schema), objects(backed.server, backed.schema)
 
 
+@pytest.mark.guarantee(9)
 @pytest.mark.slow
 @pytest.mark.parametrize(("flavour", "over"), [("mysql-9.7", False), ("mariadb-10.11", False), ("mariadb-10.11", True)])
 def test_killed_at_any_instant_it_is_the_old_one_or_the_new_one(
-    servers: Callable[[str], Server], tmp_path: Path, flavour: str, over: bool
+    servers: Callable[[str], Server], tmp_path: Path, flavour: str, over: bool, tally: Callable[[str, int], None]
 ) -> None:
     backed = backed_up(servers(flavour), tmp_path, 4000 + over)
     server = backed.server
@@ -142,6 +166,7 @@ def test_killed_at_any_instant_it_is_the_old_one_or_the_new_one(
         assert len(left) == (0 if which == "old" or over else 1), left
         if which == "new":
             put_old_back(backed, old, others, login)
+    tally("instants killed", KILLS)
 
 
 def put_old_back(

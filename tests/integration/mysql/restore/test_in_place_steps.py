@@ -91,6 +91,7 @@ def test_a_swap(backed: Backed, replace: Callable[..., MysqlReplacement]) -> Non
     assert contents(server, schema) == wanted[0]
 
 
+@pytest.mark.guarantee(9)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("flavour", "cut"),
@@ -196,6 +197,7 @@ def test_an_empty_schema_is_filled_and_one_that_is_not_there_is_made(
         assert schema not in others or contents(server, schema) == {}
 
 
+@pytest.mark.guarantee(9)
 def test_half_a_rename_of_a_server_that_does_not_take_it_whole_is_undone(
     mysql_backed: Backed, replace: Callable[..., MysqlReplacement]
 ) -> None:

@@ -12,6 +12,8 @@ from support.database_servers import Server
 from support.mysql_restore import Backed, backed_up, contents, objects
 from tracker_backup.sources.mysql.inventory import differences
 
+pytestmark = pytest.mark.guarantee(14)
+
 NUMBERS = itertools.count(2000)
 # Its triggers, routines and events were made before its default collation was changed.
 CONVERTED = """

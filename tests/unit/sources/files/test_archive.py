@@ -76,6 +76,18 @@ def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         list(archive.names(tmp_path / "out.tar"))
 
 
+def test_a_directory_is_called_as_it_is(tmp_path: Path) -> None:
+    """Of itself tar takes a backslash and what follows for one character."""
+    directory = tmp_path / "back\\slash\\n"
+    directory.mkdir()
+    make(directory, b"a")
+    archive.create([], tmp_path / "out.tar", lambda _done: None)
+
+    archive.append(["a"], tmp_path / "out.tar", str(directory))
+
+    assert list(archive.names(tmp_path / "out.tar")) == [b"a"]
+
+
 def test_an_owner_is_given_by_number(tmp_path: Path) -> None:
     """The name of a user with that number, or none, would be looked up where it is restored."""
     path = Path(make(tmp_path, b"a")[0])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tracker_backup.inplace.places import temporary_name
 from tracker_backup.sources.files.selection import (
     COVERED,
     DEVICE,
@@ -125,7 +126,7 @@ class TestRoots:
 class TestLeaving:
     """Single things that stay out."""
 
-    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal", "-mj96A7EA93B"])
     def test_databases_of_other_sources(self, suffix: str) -> None:
         facts = replace(FACTS, databases={f"{STACK}/tracker.db": "tracker"})
 
@@ -168,6 +169,7 @@ class TestLeaving:
         reason = ("what a restore in place has replaced, or is about to put there", PATTERN)
         assert left(FACTS, f"{STACK}/data/pre-restore-20261123T030000Z-daily-2", DIRECTORY) == reason
         assert left(FACTS, f"{STACK}/data/.tracker.db.restoring-20261123T030000Z-daily") == reason
+        assert left(FACTS, f"{STACK}/data/{temporary_name('20261123T030000Z-daily')}") == reason
         assert left(FACTS, f"{STACK}/data/pre-restore-notes") is None
 
     def test_what_an_older_backup_has_left(self) -> None:

@@ -61,3 +61,26 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "two").symlink_to("one")
 
     assert {Path(path).name for path in links_on_the_way(str(tmp_path / "one"))} == {"one", "two"}
+
+
+def test_what_sqlite_keeps_beside_a_database_is_not_taken_as_files(tmp_path: Path) -> None:
+    """Put back beside a journal of a later day, a super-journal would undo what was committed."""
+    beside = ("tracker.db-journal", "tracker.db-mj96A7EA93B", "tracker.db-shm", "tracker.db-wal")
+    others = ("tracker.db-notes", "tracker.db-mj96A7EA93B.txt", "letters.db-mj96A7EA93B")
+    root = filled(tmp_path / "stack", *beside, *others)
+    (root / "tracker.db").write_bytes(b"SQLite format 3\0" + bytes(4080))
+
+    assert taken(root) == set(others)
+
+
+def test_what_a_container_does_not_see_is_a_problem_and_what_the_host_has_not_is_none(tmp_path: Path) -> None:
+    """On a host Docker has made whatever is mounted; a container of ours sees what was mounted when it was made."""
+    root = filled(tmp_path / "stack", "compose.yaml")
+    mounts = (mount(tmp_path / "added-later", "/later"), mount(tmp_path / "nowhere", "/nowhere"))
+    nowhere = frozenset({str(tmp_path / "nowhere")})
+
+    on_host = survey(select(Facts(stack=str(root), mounts=mounts)))
+    inside = survey(select(Facts(stack=str(root), mounts=mounts, in_container=True, absent=nowhere)))
+
+    assert on_host.problems == []
+    assert inside.problems == [f"{tmp_path / 'added-later'} cannot be seen in this container: run the role again"]

@@ -11,6 +11,8 @@ from tracker_backup.errors import SourceError
 from tracker_backup.sources.mysql.credentials import Credentials, as_descriptor
 from tracker_backup.sources.mysql.target import Target, password_of
 
+pytestmark = pytest.mark.guarantee(7, 14)
+
 CANARY = "canary-5ec2e7"
 
 

@@ -1,0 +1,1 @@
+"""Backups copied to restic and borg repositories, and brought back from there."""
