@@ -16,10 +16,13 @@ from tracker_backup.health.since import first_seen, note_jobs
 from tracker_backup.health.status import NAMES
 from tracker_backup.repository.manifest import format_time
 
+pytestmark = pytest.mark.guarantee(12)
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 LONG_AGO = NOW - timedelta(days=100)
 DAILY = {"name": "daily", "schedule": "0 3 * * *"}
-WEEKLY = {"name": "weekly", "schedule": "0 5 * * 1"}
+WEEKLY = {"name": "weekly", "schedule": f"0 5 * * {(NOW + timedelta(days=3)).isoweekday() % 7}"}
+"""In three days, whatever day this is: within eight days it is due once."""
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_it_is_noted_with_the_status_and_written_only_when_it_changes(instance: 
     refresh_status(config, instance.repository)
 
     assert json.loads(noted.read_bytes()) == {"daily": {"schedule": "0 3 * * *", "since": format_time(NOW)}}
-    assert (noted.stat().st_ino, noted.stat().st_mode & 0o777) == (before.st_ino, 0o644)
+    assert (noted.stat().st_ino, noted.stat().st_mode & 0o777) == (before.st_ino, 0o600)
 
 
 def test_applying_the_schedule_notes_it(instance: Instance) -> None:
