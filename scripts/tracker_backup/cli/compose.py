@@ -74,7 +74,9 @@ def _stack_of(config: Config) -> Stack:
         sources=resolved.sources,
         mounts=resolved.belongings.mounts,
         services=frozenset(project.services),
-        networks={name: each.networks or ("default",) for name, each in project.services.items()},
+        networks={
+            name: () if each.network_mode else each.networks or ("default",) for name, each in project.services.items()
+        },
         writable=tuple(writable),
         linked=linked,
         volumes={volume.name: key for key, volume in project.volumes.items()},

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracker_backup.config.model import ORCHESTRATOR, SIDECAR
+from tracker_backup.config.model import HOST, ORCHESTRATOR, SIDECAR
 from tracker_backup.containers.docker import OWN_LABEL
 from tracker_backup.errors import ConfigurationError
 from tracker_backup.placement.here import PLACES_VARIABLE, SOURCE_VARIABLE
 from tracker_backup.placement.needs import Seen, extra_packages, named_places, own_mounts, places_of, stack_mounts
 from tracker_backup.run.stackfiles import MARK
+from tracker_backup.sources.mysql.target import THIS_HOST
 from tracker_backup.system.container import PLACEMENT_VARIABLE
 from tracker_backup.system.trust import TRUSTED_VARIABLE
 
@@ -56,6 +57,7 @@ class Image:
 class Stack:
     """What was found: sources, the mounts of the stack's services, names of all services, networks by service.
 
+    A service with a `network_mode`, the host's network or another container's, has no networks.
     `writable` are the directories of databases in WAL mode, and of those whose mode is not known; `volumes` are the
     names that the stack's own files have for volumes, by Docker's. `linked` are the directories that the paths of
     databases lead to by a link, by the sources' names.
@@ -126,14 +128,34 @@ def _with_data(config: Config, stack: Stack, image: Image, sources: tuple[Source
     places = stack.places(sources)
     writable = [each for each in stack.writable if each in places]
     seen = [*stack_mounts(stack.directory, places, stack.mounts, writable), *own_mounts(config)]
-    servers = [source.target.host for source in sources if source.target is not None]
-    networks = dict.fromkeys(["default", *(name for each in servers for name in stack.networks.get(each or "", ()))])
+    networks = _networks(config, stack, sources)
     service = _service(config, image, tools, [_OF_OTHERS, *_RESTORING])
     # By the stack's own name for it: a second definition could be taken for a change of the volume.
     known = [each if each.volume is None else replace(each, volume=stack.volumes[each.volume]) for each in seen]
     service["volumes"] += _entries(known)
-    service["networks"] = list(networks)
+    service["networks"] = networks
     return service
+
+
+def _networks(config: Config, stack: Stack, sources: Iterable[Source]) -> list[str]:
+    """Return the networks in which the servers of sources are, and the stack's own, which leads outside.
+
+    Raises ConfigurationError for a server in the host's network: there a container of ours knows it by no name.
+    """
+    networks = ["default"]
+    for source in sources:
+        target = source.target
+        if target is None or target.host is None:
+            continue  # no server, or one that is reached by its socket
+        host, theirs = target.host, stack.networks.get(target.service or target.host)
+        if (host in THIS_HOST or theirs == ()) and any(job.takes(source.name) for job in config.jobs):
+            raise ConfigurationError(
+                f"the server of {source.name} is reached as {host}, through the host's own network, which a container"
+                " in the stack's networks does not see",
+                hint=f"set tracker_backup_placement to {HOST} or {ORCHESTRATOR}, or put the server into one of these",
+            )
+        networks += theirs or ()
+    return list(dict.fromkeys(networks))
 
 
 def _orchestrator(config: Config, stack: Stack, image: Image) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def stack_of(*sources: Source, writable: tuple[Path, ...] = (DATA,), services: f
         HostMount(Path("/srv/certificates"), "/certificates", "proxy", "bind"),
         HostMount(Path("/var/run/docker.sock"), "/var/run/docker.sock", "proxy", "bind"),
     )
-    networks = {"mysql": ("database_network",)}
+    networks: dict[str, tuple[str, ...]] = {"mysql": ("database_network",), "at-the-host": ()}
     return Stack(STACK, sources, mounts, services, networks, writable, {"torrust_index": "index_data"})
 
 
@@ -105,6 +105,23 @@ def test_each_sidecar_has_the_tools_and_the_data_of_its_own_source() -> None:
     assert services["backup-web"]["networks"] == ["default", "database_network"]
     assert services["backup-tracker"]["networks"] == ["default"]
     assert services["backup-tracker"]["environment"]["TRACKER_BACKUP_SOURCE"] == "tracker"
+
+
+def test_a_server_that_is_called_by_an_alias_is_found_in_its_service_s_network() -> None:
+    stack = stack_of(replace(MYSQL, target=Target(schema="web", user="u", host="db", service="mysql")))
+
+    assert services_of("service", stack)["backup"]["networks"] == ["default", "database_network"]
+
+
+@pytest.mark.parametrize("placement", ["service", "sidecar"])
+@pytest.mark.parametrize("host", ["at-the-host", "localhost", "127.0.0.1"])
+def test_a_server_in_the_network_of_the_host_is_for_who_can_reach_it(placement: str, host: str) -> None:
+    stack = stack_of(SQLITE, replace(MYSQL, target=Target(schema="web", user="u", host=host)))
+
+    with pytest.raises(ConfigurationError, match=f"the server of web is reached as {host}"):
+        services_of(placement, stack)
+    assert services_of(placement, stack, jobs=[{"name": "daily", "sources": ["tracker"]}])
+    assert services_of("orchestrator", stack)
 
 
 @pytest.mark.parametrize("placement", ["service", "sidecar"])

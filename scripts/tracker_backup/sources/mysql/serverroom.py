@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tracker_backup.containers.docker import TIMEOUT_SECONDS, docker_program
 from tracker_backup.errors import CommandError
+from tracker_backup.sources.mysql.target import THIS_HOST
 from tracker_backup.sources.mysql.ways import Connection
 from tracker_backup.system.files import free_bytes
 from tracker_backup.system.process import run
@@ -13,7 +14,6 @@ from tracker_backup.system.process import run
 RESERVE_BYTES = 64 * 1024**2
 _MARGIN = 1.1
 _AVAILABLE_COLUMN = 3
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def room_needed(connection: Connection, schema_bytes: int, dump_bytes: int) -> int:
@@ -37,7 +37,7 @@ def free_on_server(connection: Connection) -> int | None:
             command = [docker_program(), "exec", "--user", "0", way.container.id, "df", "-P", "-k", directory]
             lines = run(command, timeout_seconds=TIMEOUT_SECONDS).stdout.splitlines()
             return int(lines[-1].split()[_AVAILABLE_COLUMN]) * 1024
-        if way.address.get("protocol") == "socket" or way.address.get("host") in _HERE:
+        if way.address.get("protocol") == "socket" or way.address.get("host") in THIS_HOST:
             return free_bytes(Path(directory))
     except (CommandError, OSError, ValueError, IndexError):
         return None  # an image without df, a forwarded port: the server itself will say when it is full

@@ -10,6 +10,7 @@ from pathlib import Path
 from tracker_backup.errors import SourceError
 
 DEFAULT_PORT = 3306
+THIS_HOST = frozenset({"localhost", "127.0.0.1", "::1"})
 AUTO, HOST, EXEC = "auto", "host", "exec"
 LOCK, REFUSE = "lock", "refuse"
 
