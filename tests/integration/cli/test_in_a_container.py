@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.program import Installation
 from support.small_disk import needs_root
@@ -91,3 +92,34 @@ def test_the_entry_point_and_a_compose_file_on_a_host(tmp_path: Path) -> None:
 
     refused(host.run("serve"), "on a host cron runs the schedule")
     refused(host.run("compose", "--image-name", "x"), "there is nothing to tell Compose")
+
+
+COMPOSE = """\
+services:
+  tracker:
+    image: torrust/tracker:develop
+    {network}
+    environment:
+      TORRUST_TRACKER_CONFIG_TOML: |
+        [core.database]
+        driver = "mysql"
+        path = "mysql://tracker:canary@{server}:3306/torrust"
+  mysql:
+    image: mysql:8.4
+    {network}
+"""
+
+
+@pytest.mark.parametrize("server", ["localhost", "mysql"])
+def test_a_server_in_the_network_of_the_host(tmp_path: Path, server: str) -> None:
+    """Said before anything is built, not by the first backup that finds no server."""
+    host = Installation(tmp_path / "host", placement="service", sources=None)
+    stack = host.data / "compose.yaml"
+
+    stack.write_text(COMPOSE.format(network="network_mode: host", server=server))
+    refused(host.run("compose", "--image-name", "x"), f"reached as {server}", "placement to host or orchestrator")
+
+    stack.write_text(COMPOSE.format(network="networks: {behind: {aliases: [mysql]}}", server="mysql"))
+    done = host.run("compose", "--image-name", "x")
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["services"]["backup"]["networks"] == ["default", "behind"]
