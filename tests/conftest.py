@@ -33,6 +33,7 @@ settings.load_profile("tracker-backup")
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the settings that a developer's shell may carry, and give Ansible what it insists on."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     for name in ("TRACKER_BACKUP_CONFIG_DIRECTORY", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TZ"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")

@@ -88,7 +88,7 @@ def test_a_run_that_waits_for_a_disk_for_ever_ends_in_time(elsewhere: Installati
         assert "max_run_seconds have passed" in running.said()
     assert "does not answer" in elsewhere.log.read_text(encoding="utf-8")
     disk.order()
-    elsewhere.configure(sources=sources)
+    elsewhere.configure(sources=sources, max_run_seconds=None)
     expect_healed(elsewhere, before)
 
 
@@ -130,12 +130,12 @@ def test_a_flush_that_does_not_end_holds_nobody_up(tmp_path: Path, disk: Failing
     """It is a thread that waits for it; the run hears what is to end it, and leaves the thread alone."""
     host = Installation(tmp_path / "host")
     build_database(host.database, mib=0.5)
-    settings = {"max_run_seconds": 6} if limit else {}
-    host.configure(staging=str(disk.path), **settings)
+    host.configure(staging=str(disk.path))
     assert host.run("init").returncode == 0
     host.back_up()
     before = host.published()
     time.sleep(1)  # how runs ended is told to the second
+    host.configure(max_run_seconds=6 if limit else None)
     disk.order(Fault(("fsync",), name="*/tracker.sqlite3", delay=NEVER))
     with impatiently(host, "--now") as running:
         wait_until(lambda: host.phase() == "copy tracker" or has_ended(running.pid), running.said, running)
@@ -146,7 +146,7 @@ def test_a_flush_that_does_not_end_holds_nobody_up(tmp_path: Path, disk: Failing
         disk.order()
         assert running.wait() == (1 if limit else 128 + signal.SIGTERM), running.said()
     assert host.lock_is_free()
-    host.configure(staging=str(disk.path))
+    host.configure(max_run_seconds=None)
     assert {name: content for name, content in host.published().items() if name in before} == before
     host.back_up()
     assert not host.left_over()

@@ -149,7 +149,7 @@ def test_a_run_hangs(instance: Instance, hours: int) -> None:
 
 def under_way(instance: Instance, *words: str) -> subprocess.Popen[str]:
     """Start a run that takes long, and return once it is copying."""
-    instance.configure(rate_limit_mib_per_second=0.02, jobs=JOBS)
+    instance.configure(rate_limit_mib_per_second=0.004, jobs=JOBS)
     process = instance.start("--now", "--quiet", *words)
     while not list(instance.path.glob(".staging/*/tracker/*")):
         assert process.poll() is None, process.communicate()

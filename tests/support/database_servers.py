@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.database_images import FLAVOURS, Image, image
+from support.ports import free_port
 from support.program import PATIENCE_SECONDS, wait_until
 
 ALL = tuple(FLAVOURS)
@@ -67,7 +67,7 @@ class Server:
         self.image: Image = image(flavour)
         self.flavour = flavour
         self.vendor = self.image.flavour.vendor
-        self.port = _free_port()
+        self.port = free_port()
         self.data = directory / "data"
         self.log = directory / "log"
         # The path of a socket has at most 107 bytes, and pytest's directories are long.
@@ -199,10 +199,3 @@ def running(flavour: str, directory: Path, options: Sequence[str] = ()) -> Itera
         yield server
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support.databases import tracker_database
+from support.ports import free_port
 from support.program import Installation, wait_until
 from support.s3_server import s3_server
 from tracker_backup.repository.store import Repository
@@ -115,14 +116,6 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
-    """Return a port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @contextmanager
 def place(kind: str, directory: Path) -> Iterator[Place]:
     """Give a destination of that kind, whose server, if it has one, ends with the block."""
@@ -212,6 +205,7 @@ def installation_with(destination: Place, directory: Path) -> Installation:
     """Return an installation with a database and an empty repository that is to copy to a destination."""
     made = Installation(directory)
     tracker_database(made.database, 2)
-    made.configure(copies=[destination.settings])
+    # Far away, so that nothing is due for another reason than the copy.
+    made.configure(copies=[destination.settings], jobs=[{"name": "daily", "schedule": "0 3 29 2 *"}])
     Repository(made.repository).init()
     return made

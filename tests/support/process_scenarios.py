@@ -47,7 +47,7 @@ def large(_: list[str]) -> Any:
 
 def timeout(arguments: list[str]) -> Any:
     """Let a command and what it started in the background take too long."""
-    return shell('sleep 600 & echo $! >"$1"; sleep 600', arguments[0], timeout_seconds=0.5)
+    return shell('sleep 600 & echo $! >"$1"; sleep 600', arguments[0], timeout_seconds=3)
 
 
 def left_behind(arguments: list[str]) -> Any:
@@ -57,7 +57,7 @@ def left_behind(arguments: list[str]) -> Any:
 
 def stubborn(arguments: list[str]) -> Any:
     """Let a command take too long that does not listen to SIGTERM."""
-    return shell('trap "" TERM; echo $$ >"$1"; while :; do sleep 600; done', arguments[0], timeout_seconds=0.5)
+    return shell('trap "" TERM; echo $$ >"$1"; while :; do sleep 600; done', arguments[0], timeout_seconds=3)
 
 
 def interrupted(arguments: list[str]) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import socket
 import subprocess
 import textwrap
 import urllib.parse
@@ -16,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from support.ports import free_port
 from support.program import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ class Prometheus:
 @contextlib.contextmanager
 def watching(metrics: Path, directory: Path) -> Iterator[Prometheus]:
     """Let Prometheus watch a directory of metrics for the time of the block, as docs/monitoring.md sets it up."""
-    ours, theirs = _free_port(), _free_port()
+    ours, theirs = free_port(), free_port()
     settings = _documented()
     settings["global"] = {"scrape_interval": _OFTEN, "scrape_timeout": _OFTEN, "evaluation_interval": _OFTEN}
     settings["rule_files"] = [str(_impatient_rules(directory)) for _ in settings["rule_files"]]
@@ -112,9 +112,3 @@ def _running(command: list[str], log: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

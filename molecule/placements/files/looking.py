@@ -133,7 +133,8 @@ def watch(free_seconds: float, watched_seconds: float, what: str) -> None:
     frozen: dict[str, float] = {}
     while True:
         now = time.monotonic()
-        frozen = {name: frozen.get(name, now) for name in paused()}
+        # A helper that goes on ends its own pause in time; without one nobody would.
+        frozen = {} if helpers() else {name: frozen.get(name, now) for name in paused()}
         longest = max((now - since for since in frozen.values()), default=0)
         require(longest < PAUSED_SECONDS, *frozen, "stays frozen after", what)
         free = lock_is_free() and not helpers()

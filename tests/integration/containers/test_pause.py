@@ -216,15 +216,15 @@ def test_a_run_that_stands_still_does_not_keep_the_tracker_frozen(
     installation: Installation, tracker: TrackerContainer, start_slowly: StartSlowly
 ) -> None:
     """Its time is over, so the freezer lets the tracker go, and the copy is given up as soon as it moves again."""
-    installation.configure(max_pause_seconds=1)
-    with start_slowly(0.9) as running:
+    installation.configure(max_pause_seconds=3)
+    with start_slowly(2.7) as running:
         wait_for_pause(running, tracker)
         running.signal(signal.SIGSTOP)
         wait_until(lambda: tracker.state() == "running", lambda: "it stays frozen")
         running.signal(signal.SIGCONT)
         assert running.wait() == 1
 
-    assert "could not be copied in the 1 s for which the tracker may be paused" in running.said()
+    assert "could not be copied in the 3 s for which the tracker may be paused" in running.said()
     assert tracker.stop()["failed"] == 0
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.stack_world import make_users, users_in
 from support.taking import check_of, context_in, files_of, unpacked
 from tracker_backup.errors import DeadlineError, SourceError
+from tracker_backup.sources.files import archive
 from tracker_backup.sources.files.driver import FilesDriver
 
 DRIVER = FilesDriver()
@@ -40,24 +41,21 @@ class Once:
             self._what()
 
 
-@contextmanager
-def always_writing(path: Path) -> Iterator[None]:
-    """Change a file all the time."""
-    end = threading.Event()
+@pytest.fixture
+def restless(stack: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a file that changes in each attempt to archive it."""
+    path, length = stack / "c", itertools.count(100)
 
-    def write() -> None:
-        number = 0
-        while not end.is_set():
-            number += 1
-            path.write_text("x" * (number % 5000))
+    def meanwhile(attempt: Callable[..., object]) -> Callable[..., object]:
+        def change_first(*words: Any, **named: Any) -> object:
+            path.write_text("x" * next(length))
+            return attempt(*words, **named)
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()
+        return change_first
+
+    for name in ("create", "append"):
+        monkeypatch.setattr(archive, name, meanwhile(getattr(archive, name)))
+    return path
 
 
 def test_a_file_that_changed_once_is_taken_again(stack: Path, tmp_path: Path) -> None:
@@ -95,14 +93,13 @@ def test_a_file_that_was_replaced_or_cut_off_is_taken_again(stack: Path, tmp_pat
     assert [(out / name).read_text() for name in ("a", "b", "c")] == ["replaced", "", "first c"]
 
 
-def test_a_file_that_never_holds_still_is_told(stack: Path, tmp_path: Path) -> None:
+def test_a_file_that_never_holds_still_is_told(stack: Path, tmp_path: Path, restless: Path) -> None:
     warnings: list[str] = []
 
-    with always_writing(stack / "c"):
-        taken = DRIVER.take(files_of(stack), context_in(tmp_path / "staging", warn=warnings.append))
+    taken = DRIVER.take(files_of(stack), context_in(tmp_path / "staging", warn=warnings.append))
 
-    assert taken.engine["changed"] == [str(stack / "c")]
-    assert [str(stack / "c") in text for text in warnings] == [True]
+    assert taken.engine["changed"] == [str(restless)]
+    assert [str(restless) in text for text in warnings] == [True]
     assert (unpacked(taken, tmp_path / "out") / "a").read_text() == "first a"
     assert check_of(taken) == (True, ("ok",))
 

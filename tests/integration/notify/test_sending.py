@@ -44,11 +44,11 @@ def test_every_version_of_apprise_is_spoken_to_alike(monkeypatch: pytest.MonkeyP
 def test_one_that_hangs_keeps_nobody_from_hearing() -> None:
     with receiving(hanging=True) as hanging, receiving() as good:
         began = time.monotonic()
-        verdicts = send([Address(1, hanging.url), Address(2, good.url)], NOTE, seconds=6)
+        verdicts = send([Address(1, hanging.url), Address(2, good.url)], NOTE, seconds=24)
 
     assert [verdict.sent for verdict in verdicts] == [False, True]
-    assert verdicts[0].what == "not sent: no answer within 5 s"
-    assert time.monotonic() - began < 20
+    assert verdicts[0].what == "not sent: no answer within 20 s"
+    assert time.monotonic() - began < 60
     assert len(good.arrived) == 1
 
 
@@ -79,7 +79,7 @@ def test_a_child_that_does_something_else_is_told_without_a_word_of_its_own(
     monkeypatch.setattr(sys, "executable", python(tmp_path, body))
 
     with pytest.raises(CommandError, match=expected) as caught:
-        send([Address(1, f"json://{SECRET}")], NOTE, seconds=1)
+        send([Address(1, f"json://{SECRET}")], NOTE, seconds=1 if "sleep" in body else 20)
 
     assert SECRET not in str(caught.value)
 

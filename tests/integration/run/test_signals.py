@@ -66,7 +66,7 @@ def test_a_signal_while_a_lock_is_waited_for_is_heard_at_once(installation: Inst
 @pytest.mark.guarantee(1, 16)
 def test_the_time_limit_ends_a_run_that_hangs(in_use: Installation) -> None:
     """Whatever it waits for: here a compressor that stands still."""
-    in_use.configure(max_run_seconds=6)  # it has to get there first
+    in_use.configure(max_run_seconds=12)  # it has to get there first
     before = in_use.published()
 
     with in_use.start_halting("compress", "--now") as running:

@@ -148,11 +148,11 @@ def test_an_observer_is_told_of_every_transaction(tmp_path: Path) -> None:
     build_database(path, mib=0)
     told: list[tuple[float, bool]] = []
 
-    loop = WriteLoop(path, 1000, None, 0, lambda milliseconds, committed: told.append((milliseconds, committed)))
+    loop = WriteLoop(path, 50, None, 0, lambda milliseconds, committed: told.append((milliseconds, committed)))
     with closing(sqlite3.connect(path)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
         loop._count_one()
-    report = loop.run(0.05)
+    report = loop.run(1)
 
     assert [committed for _, committed in told] == [False, *[True] * (len(told) - 1)]
     assert len(told) - 1 == report["transactions"] > 0

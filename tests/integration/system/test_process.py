@@ -106,7 +106,7 @@ def test_what_takes_too_long_is_killed_with_all_that_it_started(python: str, nam
 
     found = scenario(python, name, told)
 
-    assert found["error"] == "sh did not end within 0 s and was killed"
+    assert found["error"] == "sh did not end within 3 s and was killed"
     wait_until(lambda: not is_running(int(told.read_text())), lambda: "what it started goes on")
 
 

@@ -32,7 +32,7 @@ time.sleep(60)
 
 @contextmanager
 def held(
-    repository: Path, note: str = '{"pid": 7, "job": "daily", "phase": "copy tracker", "started": 0}'
+    repository: Path, note: str = '{"pid": 7, "job": "daily", "phase": "copy tracker", "started": 3000000}'
 ) -> Iterator[None]:
     """Let another process hold the lock."""
     process = subprocess.Popen(
