@@ -23,7 +23,7 @@ from tracker_backup.repository.store import Repository
 pytestmark = pytest.mark.guarantee(1, 2, 5, 16)
 
 Tally = Callable[[str, int], None]
-KILLS = rounds(300, short=12)
+KILLS = rounds(300, short=8)
 WRITES_PER_SECOND = 20
 STACK = {
     "compose.yaml": b"services: {tracker: {image: torrust/tracker}}\n",

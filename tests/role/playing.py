@@ -48,6 +48,12 @@ class Result:
         assert found, self.output
         return int(found[1])
 
+    def failure(self, host: str) -> str:
+        """Return what was printed of a host's failure, as one line."""
+        _, found, rest = self.output.partition(f"fatal: [{host}]: FAILED!")
+        assert found, self.output
+        return " ".join(rest.partition("\nfatal: ")[0].partition("\nTASK ")[0].split())
+
     def message(self) -> str:
         """Return the output as one line, so that wrapped messages can be looked for."""
         return " ".join(self.output.split())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from role.playing import CURRENT, Controller, Story, files, snapshot
+from role.playing import Controller, Story, files
 
 pytestmark = pytest.mark.slow
 
@@ -85,24 +85,6 @@ def test_what_would_fail_tonight_fails_the_play(story: Story) -> None:
     assert play.code != 0
     assert "The backup is in place but would fail tonight" in play.message()
     assert [name for name in story.after["doctor"] if "Z-daily" in name] == []
-
-
-def test_two_instances_share_the_program_until_the_last_is_removed(controller: Controller) -> None:
-    host = controller.host("first")
-    controller.host("second", tracker_backup_base_dir=str(host), tracker_backup_instance="second")
-    stages = ("--tags", "tracker_backup_deploy,tracker_backup_configure,tracker_backup_schedule")
-
-    together = controller.play(*stages)
-    one_gone = controller.play("--limit", "first", "-e", "tracker_backup_state=absent")
-    left = files(snapshot(host))
-
-    assert (together.code, one_gone.code) == (0, 0), together.output + one_gone.output
-    assert (host / CURRENT / "__main__.py").exists()
-    assert {name for name in left if not name.startswith("usr/")} == {
-        "etc/cron.d/tracker-backup-second",
-        "etc/logrotate.d/tracker-backup-second",
-        "etc/tracker-backup/second.yml",
-    }
 
 
 def test_bad_configuration_tells_all_errors_and_changes_nothing(story: Story) -> None:

@@ -58,7 +58,7 @@ def refusals(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Res
 def test_refused_with_what_to_do(refusals: tuple[Result, Controller], name: str) -> None:
     play, controller = refusals
     _, expected = REFUSED[name]
-    failure = fatal_message(play, name)
+    failure = play.failure(name)
 
     assert play.count(name, "failed") == 1
     assert [part for part in expected if part not in failure] == []
@@ -67,19 +67,12 @@ def test_refused_with_what_to_do(refusals: tuple[Result, Controller], name: str)
 
 def test_older_backup_that_is_still_scheduled_is_refused(refusals: tuple[Result, Controller]) -> None:
     play, _ = refusals
-    failure = fatal_message(play, "legacy")
+    failure = play.failure("legacy")
 
     assert "etc/cron.d/tracker-backup and " in failure, failure
     assert "(the table of root)" in failure
     assert "tracker_backup_legacy=disable" in failure
     assert "tracker_backup_legacy=keep" in failure
-
-
-def fatal_message(play: Result, host: str) -> str:
-    """Return what was printed after a host's failure, as one line."""
-    _, found, rest = play.output.partition(f"fatal: [{host}]: FAILED!")
-    assert found, play.output
-    return " ".join(rest.partition("\nfatal: ")[0].partition("\nTASK ")[0].split())
 
 
 def test_empty_group_is_refused(controller: Controller) -> None:

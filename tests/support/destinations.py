@@ -21,6 +21,9 @@ from support.s3_server import s3_server
 from tracker_backup.repository.store import Repository
 
 KINDS = ("restic-directory", "restic-sftp", "restic-rest", "restic-s3", "borg-directory", "borg-ssh")
+USUAL = ("restic-sftp", "borg-ssh")
+"""Whoever reaches these two reaches nearly all of it."""
+
 PASSWORD = "correct horse: 'battery' \"staple\" $é"
 """With what a shell, an environment and an option parser could stumble over."""
 

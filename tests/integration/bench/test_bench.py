@@ -191,8 +191,9 @@ def test_start_up_is_measured_on_two_hundred_backups(settings: Settings, monkeyp
 
 
 @needs_root
+@pytest.mark.slow
 def test_the_role_s_second_run_is_measured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(role, "HOSTS", 2)
+    monkeypatch.setattr(role, "HOSTS", 1)
 
     runs = list(role.runs(replace(settings, runs=1, role=True)))
 

@@ -105,7 +105,7 @@ def tracker(own_engine: OwnEngine, installation: Installation) -> Iterator[Track
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["killed", "stopped"]
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)], ids=["killed", "stopped"]
 )
 def test_an_engine_that_goes_while_the_tracker_is_frozen_leaves_none_frozen(
     installation: Installation,

@@ -74,7 +74,8 @@ def test_a_database_among_the_files_is_worth_a_pause_of_the_service_that_has_it_
     assert tracker.stop()["failed"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
+@pytest.mark.guarantee(3, 6)
 def test_a_gibibyte_is_copied_while_its_tracker_is_frozen(
     installation: Installation, start_container: Start, tmp_path: Path
 ) -> None:

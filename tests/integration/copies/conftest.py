@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from support.destinations import KINDS, Place, installation_with, place
+from support.destinations import KINDS, USUAL, Place, installation_with, place
 from support.program import Installation
 
-USUAL = ("restic-sftp", "borg-ssh")
-"""Whoever reaches these two reaches nearly all of it; the others are for `make test-all`."""
 
-
-@pytest.fixture(params=[pytest.param(kind, marks=() if kind in USUAL else pytest.mark.slow) for kind in KINDS])
+@pytest.fixture(params=[pytest.param(kind, marks=() if kind in USUAL else pytest.mark.thorough) for kind in KINDS])
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Give a destination of each kind, one after the other."""
+    """Give a destination of each kind, one after the other; parametrized indirectly where a test names its own."""
     with place(request.param, tmp_path / "destination") as made:
         yield made
 

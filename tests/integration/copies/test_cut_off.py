@@ -58,7 +58,7 @@ def far_away(directory: Path, program: str) -> Iterator[tuple[Place, str]]:
         ip(f"netns delete {space}")
 
 
-@pytest.mark.parametrize("program", ["restic", "borg"])
+@pytest.mark.parametrize("program", ["restic", pytest.param("borg", marks=pytest.mark.thorough)])
 def test_the_run_ends_and_the_next_one_heals(program: str, tmp_path: Path) -> None:
     with far_away(tmp_path / "far", program) as (place, link):
         installation = installation_with(place, tmp_path / "host")

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from support.destinations import Place
+from support.destinations import KINDS, USUAL, Place
 from support.killing import expect_nothing_goes_on, fenced
 from support.program import Installation, Running, wait_until
 from support.tracker_standin import check_invariant
 
 pytestmark = pytest.mark.guarantee(19)
+
+EVERY = [pytest.param(kind, marks=() if kind in USUAL else pytest.mark.slow) for kind in KINDS]
+"""For what `make test-all` tries with every kind; the rest `make faults` does."""
 
 
 def copied(installation: Installation) -> list[dict[str, Any]]:
@@ -41,6 +44,7 @@ def touch(installation: Installation) -> None:
     database.close()
 
 
+@pytest.mark.parametrize("destination", EVERY, indirect=True)
 def test_a_copy_comes_back_as_it_was(installation: Installation, destination: Place, tmp_path: Path) -> None:
     """Where the host with all that it had is gone: from the address and the password alone."""
     manifest = installation.back_up()
@@ -84,6 +88,7 @@ def test_fetched_it_is_a_backup_like_any_other(installation: Installation, tmp_p
     assert "there is already" in again.stderr
 
 
+@pytest.mark.parametrize("destination", EVERY, indirect=True)
 def test_a_destination_that_is_away_costs_the_backup_nothing(installation: Installation, destination: Place) -> None:
     installation.back_up()
     destination.leave()

@@ -108,7 +108,7 @@ def test_three_years_of_misfortunes() -> None:
     assert len(shelf.backups) < 250
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [10])
 def test_three_years_of_misfortunes_hour_by_hour(seed: int) -> None:
     shelf = live(Host(seed), Person(seed), ask_every=20)

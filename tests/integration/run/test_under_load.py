@@ -30,7 +30,7 @@ def loaded(tmp_path: Path) -> Iterator[Installation]:
 
 @pytest.mark.guarantee(4, 6)
 @pytest.mark.parametrize(
-    "mib", [pytest.param(64, id="64-MiB"), pytest.param(1040, id="over-1-GiB", marks=pytest.mark.slow)]
+    "mib", [pytest.param(64, id="64-MiB"), pytest.param(1040, id="over-1-GiB", marks=pytest.mark.thorough)]
 )
 def test_a_large_database_under_a_hundred_writes_a_second(loaded: Installation, mib: int) -> None:
     """The larger one is beyond 1 GiB, where SQLite's lock page lies, which is in no copy and no check."""
@@ -62,7 +62,7 @@ def test_a_large_database_under_a_hundred_writes_a_second(loaded: Installation, 
 
 @pytest.mark.guarantee(4, 6)
 @pytest.mark.parametrize(
-    "mib", [pytest.param(24, id="24-MiB"), pytest.param(1040, id="over-1-GiB", marks=pytest.mark.slow)]
+    "mib", [pytest.param(24, id="24-MiB"), pytest.param(1040, id="over-1-GiB", marks=pytest.mark.thorough)]
 )
 def test_a_rollback_journal_under_a_hundred_writes_a_second(loaded: Installation, mib: int) -> None:
     """Writers wait as long as the manifest says, and none of them fails."""

@@ -90,7 +90,7 @@ def test_many_clones_in_a_row_under_two_writers_are_whole(place: Path, mode: str
     """Each clone fragments the live file a bit more."""
     build_database(place / "tracker.db", mib=32, journal_mode=mode)
 
-    clone_under_writers(place / "tracker.db", place, rounds(40, short=10), rate=100)
+    clone_under_writers(place / "tracker.db", place, rounds(40, short=4), rate=100)
 
 
 @pytest.mark.parametrize("page_size", [512, 4096, 65536])

@@ -17,7 +17,7 @@ from tracker_backup.sources.mysql.checksums import Sum
 from tracker_backup.sources.mysql.inventory import differences
 
 IN_PLACE = ("restore", "latest", "--in-place", "--yes", "--source", "tracker")
-KILLS = rounds(20, short=5)
+KILLS = rounds(20, short=3)
 
 
 def change(server: Server, schema: str) -> None:
@@ -126,7 +126,14 @@ def state_of(backed: Backed) -> tuple[dict[str, Sum], frozenset[tuple[str, ...]]
 
 @pytest.mark.guarantee(9)
 @pytest.mark.slow
-@pytest.mark.parametrize(("flavour", "over"), [("mysql-9.7", False), ("mariadb-10.11", False), ("mariadb-10.11", True)])
+@pytest.mark.parametrize(
+    ("flavour", "over"),
+    [
+        ("mysql-9.7", False),
+        ("mariadb-10.11", True),
+        pytest.param("mariadb-10.11", False, marks=pytest.mark.thorough),
+    ],
+)
 def test_killed_at_any_instant_it_is_the_old_one_or_the_new_one(
     servers: Callable[[str], Server], tmp_path: Path, flavour: str, over: bool, tally: Callable[[str, int], None]
 ) -> None:
