@@ -177,7 +177,7 @@ def molecule(target: str) -> list[Stage]:
     return [
         Stage(
             "Molecule",
-            (str(MOLECULE), "--all" if target == "test-all" else "--core", f"--junitxml={report}"),
+            (str(MOLECULE), f"--target={target}", f"--junitxml={report}"),
             report,
         )
     ]

@@ -88,7 +88,6 @@ def test_fetched_it_is_a_backup_like_any_other(installation: Installation, tmp_p
     assert "there is already" in again.stderr
 
 
-@pytest.mark.parametrize("destination", EVERY, indirect=True)
 def test_a_destination_that_is_away_costs_the_backup_nothing(installation: Installation, destination: Place) -> None:
     installation.back_up()
     destination.leave()

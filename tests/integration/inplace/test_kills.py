@@ -72,7 +72,7 @@ def seen(database: Path) -> dict[str, bytes]:
     "kind",
     [
         pytest.param("whole", marks=pytest.mark.guarantee(9)),
-        *(pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.guarantee(9)]) for kind in ("broken", "missing")),
+        *(pytest.param(kind, marks=[pytest.mark.thorough, pytest.mark.guarantee(9)]) for kind in ("broken", "missing")),
     ],
 )
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ def locking_user(server: Server, name: str) -> None:
     server.user(name, CANARY, *grants, f"LOCK TABLES ON `{name}`.*")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
+@pytest.mark.guarantee(4)
 def test_rows_of_64_mib_come_back(server: Server, tmp_path: Path):
     server.sql(
         "CREATE DATABASE heavy; SET GLOBAL max_allowed_packet = 1073741824;"

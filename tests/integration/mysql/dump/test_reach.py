@@ -201,7 +201,7 @@ def test_a_server_that_was_never_made_is_pending(own: MysqlInstallation, engine:
 
 @pytest.mark.parametrize("reach", ["exec", "host"])
 @pytest.mark.parametrize(
-    "end", ["kill", "rm", "recreate", *(pytest.param(end, marks=pytest.mark.slow) for end in ("stop", "restart"))]
+    "end", ["kill", "rm", "recreate", *(pytest.param(end, marks=pytest.mark.thorough) for end in ("stop", "restart"))]
 )
 @pytest.mark.guarantee(1, 6)
 def test_a_container_that_goes_away_in_the_midst_of_a_dump(
@@ -225,7 +225,7 @@ def test_a_container_that_goes_away_in_the_midst_of_a_dump(
 
 
 @pytest.mark.guarantee(3, 6)
-@pytest.mark.parametrize("reach", ["exec", pytest.param("host", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("reach", ["exec", pytest.param("host", marks=pytest.mark.thorough)])
 def test_a_server_that_somebody_pauses_in_the_midst_of_a_dump_stays_paused(
     own: MysqlInstallation, stack: Path, network: None, reach: str
 ) -> None:
