@@ -12,7 +12,7 @@ from role.playing import ROLE, Controller, Story
 
 pytestmark = pytest.mark.slow
 STAGES = ("--tags", "tracker_backup_deploy,tracker_backup_monitoring,tracker_backup_configure,tracker_backup_schedule")
-SETTINGS = ("--tags", "tracker_backup_monitoring,tracker_backup_configure")
+SETTINGS = ("--tags", "tracker_backup_monitoring,tracker_backup_configure,tracker_backup_schedule")
 RULES, DASHBOARD = "rules/tracker-backup.rules.yml", "dashboards/tracker-backup-dashboard.json"
 
 
