@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from side_by_side import SLOW_UNTIL
 from support.enginefixtures import engine
 from support.faults import FULL, rounds
 
@@ -99,3 +101,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for mark in item.iter_markers("guarantee"):
             item.user_properties += [("guarantee", number) for number in mark.args]
+
+
+@pytest.hookimpl(tryfirst=True)  # before anything is made for it
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out a slow test for which this machine leaves no time; the count of skipped ones tells."""
+    until = os.environ.get(SLOW_UNTIL)
+    if until is not None and item.get_closest_marker("slow") and time.time() > float(until):
+        pytest.skip("no time is left for slow tests: this machine has been too slow with the others")

@@ -12,3 +12,6 @@ PROCESSES = 3
 
 OPTIONS = (f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder")
 """Of pytest."""
+
+SLOW_UNTIL = "TRACKER_BACKUP_SLOW_TESTS_UNTIL"
+"""A variable with the Unix time after which no test that is marked `slow` begins; tools/stages.py sets it."""
