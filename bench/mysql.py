@@ -66,7 +66,7 @@ def runs(settings: Settings) -> Iterator[dict[str, Any]]:
         return
     print(f"\n{FLAVOUR}, {settings.rows} rows", flush=True)
     place = settings.directory / "mysql"
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)  # of a benchmark that was killed
     try:
         with running(FLAVOUR, place / "server") as server, _cores(server, apart=settings.apart):
             tracker_schema(server, SCHEMA, rows=settings.rows)
@@ -82,13 +82,13 @@ def runs(settings: Settings) -> Iterator[dict[str, Any]]:
                     print(f"  {number}  {contender.title:30} {run['seconds']:8.2f} s{said}", flush=True)
                     yield run
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # the figures count, and the next benchmark tries it again
 
 
 def run_once(settings: Settings, site: Site, contender: DumpContender, number: int) -> dict[str, Any]:
     """Let a contender dump, load what it made into another schema in the first round, and return the figures."""
     directory = settings.directory / "run"
-    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)  # of a benchmark that was killed; what stays fails the next line
     (directory / "stored").mkdir(parents=True)
     world = World(settings, site.server.data, directory)
     found: dict[str, Any] = {"kind": "mysql", "rows": settings.rows, "contender": contender.name, "round": number}

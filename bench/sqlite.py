@@ -136,7 +136,7 @@ def _restore(contender: Contender, world: World, outcome: str) -> dict[str, Any]
 def _directory(settings: Settings) -> Iterator[Path]:
     """Make a run's own directory, and remove it with all that a run has left there."""
     directory = settings.directory / "run"
-    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)  # of a benchmark that was killed; what stays fails the next line
     (directory / "stored").mkdir(parents=True)
     try:
         yield directory

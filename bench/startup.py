@@ -23,7 +23,7 @@ _ANSWERS = (0, 1, 2)  # of `status`: OK, WARNING, CRITICAL
 def runs(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield the runs of `--version`, `status` on 200 backups and a whole run on a database of 1 MiB."""
     directory = settings.directory / "startup"
-    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)  # of a benchmark that was killed; what stays fails the next line
     directory.mkdir(parents=True)
     try:
         few, many = Installation(directory / "few"), Installation(directory / "many")

@@ -140,7 +140,7 @@ def _with_data(config: Config, stack: Stack, image: Image, sources: tuple[Source
 def _networks(config: Config, stack: Stack, sources: Iterable[Source]) -> list[str]:
     """Return the networks in which the servers of sources are, and the stack's own, which leads outside.
 
-    Raises ConfigurationError for a server in the host's network: there a container of ours knows it by no name.
+    Raises ConfigurationError for a server in the host's network, or in none of its own: no name of it leads there.
     """
     networks = ["default"]
     for source in sources:
@@ -150,8 +150,8 @@ def _networks(config: Config, stack: Stack, sources: Iterable[Source]) -> list[s
         host, theirs = target.host, stack.networks.get(target.service or target.host)
         if (host in THIS_HOST or theirs == ()) and any(job.takes(source.name) for job in config.jobs):
             raise ConfigurationError(
-                f"the server of {source.name} is reached as {host}, through the host's own network, which a container"
-                " in the stack's networks does not see",
+                f"the server of {source.name} is reached as {host}, which leads a container of ours, in the"
+                " networks of the stack, to no server",
                 hint=f"set tracker_backup_placement to {HOST} or {ORCHESTRATOR}, or put the server into one of these",
             )
         networks += theirs or ()
