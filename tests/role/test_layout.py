@@ -89,7 +89,8 @@ def test_main_is_a_table_of_contents() -> None:
         ("include_tasks", "instance", "always"),
     ]
     assert [each for each in called(instance) if each[0] == "import_tasks"] == [
-        ("import_tasks", name, f"tracker_backup_{name}") for name in INSTANCE_STAGES
+        ("import_tasks", "presence", "always"),
+        *(("import_tasks", name, f"tracker_backup_{name}") for name in INSTANCE_STAGES),
     ]
     assert [name for module, name, _ in called(instance) if module == "include_tasks"] == CONTAINER_STAGES
     assert (len(main.splitlines()) <= 45, len(instance.splitlines()) <= 85) == (True, True)
