@@ -49,7 +49,9 @@ from looking import (
     watch,
 )
 
-STOP_SECONDS = 20.0  # `docker restart` kills after the grace period, two minutes
+STOP_SECONDS = 60.0  # `docker restart` kills after the grace period, two minutes
+DYING_SECONDS = 6.0  # how long before cron's next run anything is killed
+FILLING_SECONDS = 20.0
 FULL_DISK_MIB = 192
 PARTIAL, KILLED, TERMINATED = 3, 137, 143
 
@@ -95,13 +97,14 @@ def kill_helper(_container: Container, run: subprocess.Popen[str]) -> bool:
     return False
 
 
-def end_command(container: Container, whole: float, older: dict[str, str]) -> None:
+def end_command(container: Container, whole: float) -> None:
     """End the host's own command in mid-run, as Ctrl-C or a time-out does: what it has started ends as well."""
-    quiet_time(whole + FREE_SECONDS + 3)
+    quiet_time(whole + DYING_SECONDS)
+    older = backups()
     source = ["--source", "tracker"] if container.placement == "sidecar" else []
     command = ["tracker-backup", "--instance", INSTANCE, "--now", "--wait", *source]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_until(lambda: run.poll() is not None or not lock_is_free(), 10, "a run takes the lock")
+    wait_until(lambda: run.poll() is not None or not lock_is_free(), RUN_SECONDS, "a run takes the lock")
     under_way = run.poll() is None
     run.send_signal(signal.SIGTERM)
     code, said = finished(run)
@@ -119,10 +122,10 @@ def disturb(container: Container, action: Action, whole: float, older: dict[str,
 
     `whole` is how long a run takes that nobody disturbs.
     """
-    quiet_time(whole + FREE_SECONDS + 3)
+    quiet_time(whole + DYING_SECONDS)
     run = container.start_run()
     if action is not kill_helper:
-        wait_until(lambda: run.poll() is not None or not lock_is_free(), 10, "a run takes the lock")
+        wait_until(lambda: run.poll() is not None or not lock_is_free(), RUN_SECONDS, "a run takes the lock")
         time.sleep(random.uniform(0, whole))
     under_way = run.poll() is None
     under_way = action(container, run) and under_way
@@ -147,7 +150,7 @@ def kill(placement: str, times: int) -> dict[str, object]:
     actions = (*ACTIONS, kill_helper) if placement == "orchestrator" else ACTIONS
     quiet_time()
     run = container.start_run()
-    wait_until(lambda: not lock_is_free(), 10, "a run takes the lock")
+    wait_until(lambda: not lock_is_free(), RUN_SECONDS, "a run takes the lock")
     begin = time.monotonic()
     code, said = finished(run)
     whole = time.monotonic() - begin
@@ -155,7 +158,7 @@ def kill(placement: str, times: int) -> dict[str, object]:
     clean = hidden()
     older = backups()
     require(older, "no backup is there to begin with")
-    end_command(container, whole, older)
+    end_command(container, whole)
     seen: Counter[str] = Counter()
     codes: Counter[int] = Counter()
     attempts = 0
@@ -208,7 +211,7 @@ def full(placement: str) -> dict[str, object]:
     require(before, "no backup is there to begin with")
     quiet_time()
     with small_disk(container):
-        wait_until(lock_is_free, RUN_SECONDS, "the lock is free")
+        quiet_time(FILLING_SECONDS)
         older = backups()
         filler = REPOSITORY / "filler"
         run = container.start_run()

@@ -20,9 +20,11 @@ HELPERS = f"label=org.tracker-backup.helper={INSTANCE}"
 SERVICES = ("tracker", "index", "archive", "mysql")  # the containers of the stack's own services
 BACKUP = re.compile(r"2\d{7}T\d{6}Z-[a-z0-9-]+")
 PROGRAM = re.compile(rb"tracker.backup.* --now|docker start --attach")  # an orchestrator's waits for its helper
-PAUSED_SECONDS = 1.0  # how long a service may stay frozen after a kill
-FREE_SECONDS = 3.0  # how long what was killed may take to die, and with it the lock
-RUN_SECONDS = 120.0
+# Limits are those of a machine whose cores have other scenarios to play as well; they end what hangs.
+PAUSED_SECONDS = 5.0  # how long a service may stay frozen after a kill: the promise is one second
+FREE_SECONDS = 20.0  # how long what was killed may take to die, and with it the lock
+RUN_SECONDS = 300.0
+CRON_SECONDS = 5.0  # how long after the minute cron may begin
 QUIET_UNTIL = 52  # the second of a minute after which nothing is begun, as cron starts something at the next
 
 
@@ -94,7 +96,7 @@ class Container:
     def wait(self) -> None:
         """Wait until commands work in it."""
         check = ["docker", "exec", self.id, "tracker-backup", "--version"]
-        wait_until(lambda: subprocess.run(check, capture_output=True, check=False).returncode == 0, 30, *check)
+        wait_until(lambda: subprocess.run(check, capture_output=True, check=False).returncode == 0, RUN_SECONDS, *check)
 
 
 def command_line(process: int) -> bytes:
@@ -116,6 +118,11 @@ def lock_is_free() -> bool:
     return True
 
 
+def any_run() -> bool:
+    """Return whether anybody runs a backup, in whichever container; all processes are seen from the host."""
+    return any(PROGRAM.search(command_line(int(entry.name))) for entry in Path("/proc").glob("[0-9]*"))
+
+
 def paused() -> set[str]:
     """Return which of the stack's services are frozen."""
     states = docker("inspect", "--format", "{{.Name}} {{.State.Paused}}", *SERVICES).splitlines()
@@ -128,19 +135,23 @@ def helpers() -> list[str]:
 
 
 def watch(free_seconds: float, watched_seconds: float, what: str) -> None:
-    """Watch services and lock after a kill for so long, until the lock is free and no helper is left."""
+    """Watch services and lock after a kill for so long, until the lock is free and no helper is left.
+
+    The lock has to become free once: what takes it after that is cron's next run.
+    """
     begin = time.monotonic()
     frozen: dict[str, float] = {}
+    freed = False
     while True:
         now = time.monotonic()
         # A helper that goes on ends its own pause in time; without one nobody would.
         frozen = {} if helpers() else {name: frozen.get(name, now) for name in paused()}
         longest = max((now - since for since in frozen.values()), default=0)
         require(longest < PAUSED_SECONDS, *frozen, "stays frozen after", what)
-        free = lock_is_free() and not helpers()
-        if free and not frozen and now - begin > watched_seconds:
+        freed = freed or (lock_is_free() and not helpers())
+        if freed and not frozen and now - begin > watched_seconds:
             return
-        require(free or now - begin < free_seconds, "after", free_seconds, "s the lock is held after", what)
+        require(freed or now - begin < free_seconds, "after", free_seconds, "s the lock is held after", what)
         time.sleep(0.03)
 
 
@@ -177,17 +188,18 @@ def hidden() -> set[str]:
 
 
 def quiet_time(needed: float = 60 - QUIET_UNTIL) -> None:
-    """Wait until nothing is at work, and cron, which starts something every minute, starts nothing for seconds."""
+    """Wait until nothing is at work, and cron, which starts something every minute, starts nothing for seconds.
+
+    No more than 45 of them, as there would be no such time.
+    """
     give_up = time.monotonic() + RUN_SECONDS
     while True:
+        # What cron has started may not have come as far as to its lock, or waits for it.
+        idle = lock_is_free() and not helpers() and not any_run()
+        if idle and CRON_SECONDS <= time.time() % 60 <= 60 - min(needed, 45):
+            return
         require(time.monotonic() < give_up, "it never is quiet before anything is killed")
-        if time.time() % 60 > 60 - min(needed, 45):
-            time.sleep(61 - time.time() % 60)
-        if lock_is_free():
-            time.sleep(0.3)  # whoever waits for the lock looks for it now and then
-            if lock_is_free() and time.time() % 60 <= 60 - min(needed, 45):
-                return
-        time.sleep(0.2)
+        time.sleep(0.3)
 
 
 def finished(run: subprocess.Popen[str]) -> tuple[int, str]:
