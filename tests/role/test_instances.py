@@ -38,12 +38,14 @@ def story(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     items[1] = {"name": "test", "state": "absent"}
     controller.hosts["one"]["tracker_backup_notification_urls"] = []
     told.play("one gone", "--diff")
+    items[:] = [{"name": "main", "state": "absent"}, {"name": "next"}]
+    told.play("renamed", "--diff")
     told.play("absent", "-e", "tracker_backup_state=absent")
     return told
 
 
 @thoroughly
-@pytest.mark.parametrize("name", ["first", "one gone", "absent"])
+@pytest.mark.parametrize("name", ["first", "one gone", "renamed", "absent"])
 def test_every_play_ends_well_and_shows_no_secret(story: Story, name: str) -> None:
     play = story.plays[name]
 
@@ -99,6 +101,17 @@ def test_one_goes_and_the_other_stays_as_it_was(story: Story) -> None:
     assert "notifications" not in configuration(after, "main")
     assert f"{CURRENT}/__main__.py" in after or any("/tracker_backup/__main__.py" in name for name in after)
     assert any(name.startswith("var/backups/tracker-backup/test/2") for name in story.after["one gone"])
+
+
+@thoroughly
+def test_one_goes_and_another_comes_in_one_play(story: Story) -> None:
+    """The program stays for it, which has no configuration yet as the other one goes."""
+    after = story.after["renamed"]
+
+    assert "etc/tracker-backup/main.yml" not in after
+    assert configuration(after, "next")["stack"] == configuration(story.after["first"], "main")["stack"]
+    assert "usr/local/bin/tracker-backup" in after
+    assert any(name.startswith("var/backups/tracker-backup/next/2") for name in after)
 
 
 @thoroughly
