@@ -13,7 +13,10 @@ from support.documents import ROOT, commands, documents
 
 # docs/decisions tells what was true on its day, and the generated page is the measure itself.
 READ = [path for path in documents() if "decisions" not in path.parts and path.name not in {"cli.md", "CHANGELOG.md"}]
-FILE = re.compile(r"^(?:\./)?((?:tools|molecule|demo|scripts|playbooks|tests|\.ci)/[\w./-]+|site\.yml|[\w/]+\.yml)$")
+# What lies beside somebody's inventory is his.
+FILE = re.compile(
+    r"^(?!group_vars/)(?:\./)?((?:tools|molecule|demo|scripts|playbooks|tests|\.ci)/[\w./-]+|site\.yml|[\w/]+\.yml)$"
+)
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker_backup.cli.context import count, load, reporting, repository_of, say, warn
+from tracker_backup.config.model import WITHOUT_DOCKER
 from tracker_backup.errors import CheckFailedError, PartialError, TrackerBackupError, UsageError
 from tracker_backup.repository.store import Backup, load_backup
 from tracker_backup.system.space import format_bytes
@@ -101,7 +102,8 @@ def _restore_to(arguments: Namespace) -> int:
         return restore_tables(arguments, backup)
     with reporting(arguments) as reporter:
         done = restore_to(backup, Path(arguments.to), arguments.source, reporter, paths_of(arguments))
-    _warn_of_the_stack(arguments)
+    config = None if "/" in arguments.id else load(arguments)  # on a bare host there may be none
+    _warn_of_the_stack(arguments, config)
     if arguments.quiet:
         return 0
     paths = max(len(str(item.path)) for item in done)
@@ -113,15 +115,18 @@ def _restore_to(arguments: Namespace) -> int:
     say(f"Restored {count(len(done), 'source')} of {backup.id} into {arguments.to}; the running stack was not touched.")
     if any(item.artifact.type == "files" for item in done) and os.geteuid() != 0:
         say("Owners, and what else only root may set, were not restored: for that, restore as root, with sudo.")
-    say("To put it in the place of what is live: the same command with --in-place instead of --to.")
+    if config is not None and config.placement in WITHOUT_DOCKER:
+        say("To put it in the place of what is live: docs/architectures.md has the steps, as --in-place cannot.")
+    else:
+        say("To put it in the place of what is live: the same command with --in-place instead of --to.")
     return 0
 
 
-def _warn_of_the_stack(arguments: Namespace) -> None:
+def _warn_of_the_stack(arguments: Namespace, config: Config | None) -> None:
     """Say that what was restored into the stack's directory is one of its files from now on."""
-    if "/" in arguments.id:
-        return  # on a bare host there may be no configuration
-    config, place = load(arguments), Path(arguments.to).resolve()
+    if config is None:
+        return
+    place = Path(arguments.to).resolve()
     if place.is_relative_to(config.stack) and not place.is_relative_to(config.restored):
         warn(f"{place} is in the stack's directory: the next backup of its files will take it along, so move it away")
 

@@ -42,8 +42,9 @@ def restore_in_place(arguments: Namespace, backup: Backup, config: Config | None
     if config is not None and config.placement in WITHOUT_DOCKER:
         raise UsageError(
             f"in the placement {config.placement} we can neither stop the stack's services nor see who has a file open",
-            hint=f"restore with --to {config.restored}/NAME, stop the service, put the file in "
-            "its place and start it: docs/architectures.md; the placements orchestrator and host do it with --in-place",
+            hint=f"restore with --to {config.restored}/NAME, stop the service that uses it, move its file away, and "
+            "any -wal, -shm or -journal beside it, put the new one in its place, with its owner and mode, and start "
+            "the service: docs/architectures.md; the placements orchestrator and host do all that with --in-place",
         )
     wishes = Wishes(
         sources=None if arguments.source is None else tuple(arguments.source),
