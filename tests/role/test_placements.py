@@ -167,3 +167,41 @@ def test_an_instance_in_containers_does_not_lose_its_command_to_one_on_the_host(
 
     assert "Instance elsewhere runs in containers on this host" in told.plays["host"].message()
     assert command.read_bytes() == before
+
+
+NO_CONTAINERS = """\
+#!/bin/sh
+case "$1" in
+    version) echo 26.1 ;;
+    ps | image) ;;
+    *) echo "nothing else is asked for: $*" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_what_a_refused_try_has_left_goes_with_the_next_play_of_the_host(clone: Path, tmp_path: Path) -> None:
+    """Docker had refused the containers, so that they have no configuration; and somebody has laid a secret there.
+
+    What is called so on another host, and was not made by the role, stays.
+    """
+    told = Story(with_docker(clone, tmp_path, NO_CONTAINERS), tmp_path / "one/host")
+    for name in ("one", "other"):
+        told.controller.host(name, tracker_backup_first_backup="never")
+    ours = tmp_path / "one/stack/tracker-backup"
+    (ours / "build/program/1").mkdir(parents=True)
+    (ours / "build/program/current").symlink_to("1")
+    (ours / "restored").mkdir()
+    (ours / "etc").mkdir()
+    (ours / "etc/localtime").touch()
+    (ours / "etc/default.nas.password").write_text("somebody's")
+    somebodys = tmp_path / "other/stack/tracker-backup/build/program/file"
+    somebodys.parent.mkdir(parents=True)
+    somebodys.touch()
+
+    told.play("host")
+    told.play("again")
+
+    assert (told.plays["host"].code, told.plays["again"].count("one", "changed")) == (0, 0), told.plays["host"].output
+    assert sorted(path.name for path in ours.rglob("*")) == ["default.nas.password", "etc"]
+    assert (told.host / "etc/tracker-backup/default.nas.password").read_text() == "somebody's"
+    assert somebodys.exists()
