@@ -18,8 +18,9 @@ HEAD = """\
 # Configuration
 
 An instance is configured by one YAML file, `/etc/tracker-backup/INSTANCE.yml`; the file's name is the
-instance's name. The role writes it from its variables, which mostly are called `tracker_backup_` and as the key, and what
-was changed in the file by hand is gone after the next play. Written without the role, check it before the next run does:
+instance's name. The role writes it from its variables, which mostly are called `tracker_backup_` and as the key;
+what was changed in the file by hand is gone after the next play. Written without the role, check it before the next
+run does:
 
     tracker-backup --config FILE config check
 
