@@ -179,6 +179,18 @@ esac
 """
 
 
+def left_over(stack: Path) -> Path:
+    """Make what a play leaves whose containers Docker has refused; return the directory."""
+    ours = stack / "tracker-backup"
+    (ours / "build/program/1").mkdir(parents=True)
+    (ours / "build/program/current").symlink_to("1")
+    (ours / "restored").mkdir()
+    (ours / "etc").mkdir()
+    (ours / "etc/localtime").touch()
+    (ours / "etc/default.nas.password").write_text("somebody's")
+    return ours
+
+
 def test_what_a_refused_try_has_left_goes_with_the_next_play_of_the_host(clone: Path, tmp_path: Path) -> None:
     """Docker had refused the containers, so that they have no configuration; and somebody has laid a secret there.
 
@@ -187,13 +199,7 @@ def test_what_a_refused_try_has_left_goes_with_the_next_play_of_the_host(clone: 
     told = Story(with_docker(clone, tmp_path, NO_CONTAINERS), tmp_path / "one/host")
     for name in ("one", "other"):
         told.controller.host(name, tracker_backup_first_backup="never")
-    ours = tmp_path / "one/stack/tracker-backup"
-    (ours / "build/program/1").mkdir(parents=True)
-    (ours / "build/program/current").symlink_to("1")
-    (ours / "restored").mkdir()
-    (ours / "etc").mkdir()
-    (ours / "etc/localtime").touch()
-    (ours / "etc/default.nas.password").write_text("somebody's")
+    ours = left_over(tmp_path / "one/stack")
     somebodys = tmp_path / "other/stack/tracker-backup/build/program/file"
     somebodys.parent.mkdir(parents=True)
     somebodys.touch()
@@ -205,3 +211,20 @@ def test_what_a_refused_try_has_left_goes_with_the_next_play_of_the_host(clone: 
     assert sorted(path.name for path in ours.rglob("*")) == ["default.nas.password", "etc"]
     assert (told.host / "etc/tracker-backup/default.nas.password").read_text() == "somebody's"
     assert somebodys.exists()
+
+
+def test_without_docker_what_is_left_stays_and_that_is_said(clone: Path, tmp_path: Path) -> None:
+    told = Story(with_docker(clone, tmp_path, "#!/bin/sh\nexit 1\n"), tmp_path / "one/host")
+    told.controller.host("one")
+    told.controller.host("file")
+    ours = left_over(tmp_path / "one/stack")
+    a_file = tmp_path / "file/stack/tracker-backup/build"
+    a_file.parent.mkdir()
+    a_file.touch()
+
+    told.play("absent", "-e", "tracker_backup_state=absent")
+
+    assert told.plays["absent"].code == 0, told.plays["absent"].output
+    assert "start Docker and run this again, or remove it by hand" in told.plays["absent"].message()
+    assert (ours / "build/program/current").is_symlink()
+    assert a_file.exists()
